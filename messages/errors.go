@@ -74,10 +74,19 @@ type InvalidError struct {
 	What string
 	// Why it was refused, with the value.
 	Why string
+	// Cause is what the caller's own code returned or panicked with (a
+	// [PanicError]); nil where the input itself is at fault.
+	Cause error
 }
 
-func (e *InvalidError) Error() string        { return "retinue: invalid " + e.What + ": " + e.Why }
+func (e *InvalidError) Error() string {
+	if e.Cause != nil {
+		return "retinue: invalid " + e.What + ": " + e.Why + ": " + e.Cause.Error()
+	}
+	return "retinue: invalid " + e.What + ": " + e.Why
+}
 func (e *InvalidError) Is(target error) bool { return target == ErrInvalid }
+func (e *InvalidError) Unwrap() error        { return e.Cause }
 
 // Invalid returns an [InvalidError].
 func Invalid(what, format string, args ...any) error {

@@ -41,20 +41,26 @@ type Type struct {
 const MaxName = 255
 
 // Event is a Go value that can be appended. EventType is constant per Go
-// type: it is asked of a fresh zero value too, and both answers must agree.
+// type: it is asked of a fresh zero value too (where the type is a pointer,
+// of one to a zero value), and both answers must agree.
+//
+// A trap of encoding/json: an event that embeds [time.Time], or any other type
+// with a MarshalJSON, loses its other fields, because that method is promoted
+// and becomes the event's own. Give the embedded field a name.
 type Event interface {
 	EventType() Type
 }
 
 // Coder is implemented by events that are not encoded as JSON. EventCodec is
-// constant per Go type and is asked of a fresh zero value.
+// constant per Go type and is asked of a fresh value, like EventType.
 type Coder interface {
 	EventCodec() Codec
 }
 
 // Upcaster is implemented by events that can still read payloads of older
 // versions. UpcastEvent turns a payload of version from into one of version
-// from+1; [Decode] chains it up to the version of the Go type.
+// from+1; [Decode] chains it up to the version of the Go type. It is asked of
+// a fresh value. payload is the reader's: it is neither changed nor kept.
 type Upcaster interface {
 	UpcastEvent(from uint32, payload []byte) ([]byte, error)
 }
@@ -96,4 +102,24 @@ func (p Persistence) String() string {
 		return "transient"
 	}
 	return fmt.Sprintf("persistence(%d)", uint8(p))
+}
+
+// MarshalText returns String's name. Errors: [InvalidError] for an unknown
+// persistence.
+func (p Persistence) MarshalText() ([]byte, error) {
+	if p > Transient {
+		return nil, Invalid("persistence", "%d", uint8(p))
+	}
+	return []byte(p.String()), nil
+}
+
+// UnmarshalText takes what MarshalText returns. Errors: [InvalidError].
+func (p *Persistence) UnmarshalText(text []byte) error {
+	for known := Persistent; known <= Transient; known++ {
+		if known.String() == string(text) {
+			*p = known
+			return nil
+		}
+	}
+	return Invalid("persistence", "%q", text)
 }

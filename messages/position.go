@@ -117,6 +117,13 @@ func parseID(s string) (uint64, error) {
 	return n, nil
 }
 
+func unquoted(data []byte) []byte {
+	if n := len(data); n >= 2 && data[0] == '"' && data[n-1] == '"' {
+		return data[1 : n-1]
+	}
+	return data
+}
+
 // MarshalText returns the id in decimal; it makes ids usable as map keys.
 func (id EventID) MarshalText() ([]byte, error) {
 	return strconv.AppendUint(nil, uint64(id), 10), nil
@@ -142,19 +149,44 @@ func (id *TrimmableID) UnmarshalText(text []byte) (err error) {
 // MarshalJSON returns the id as a JSON number.
 func (id EventID) MarshalJSON() ([]byte, error) { return id.MarshalText() }
 
-// UnmarshalJSON takes a JSON number. Errors: [ErrBadID].
-func (id *EventID) UnmarshalJSON(data []byte) error { return id.UnmarshalText(data) }
+// UnmarshalJSON takes a JSON number, or one in quotes, which is what
+// encoding/json makes of a map key. Errors: [ErrBadID].
+func (id *EventID) UnmarshalJSON(data []byte) error { return id.UnmarshalText(unquoted(data)) }
 
 // MarshalJSON returns the id as a JSON number.
 func (id TrimmableID) MarshalJSON() ([]byte, error) { return id.MarshalText() }
 
-// UnmarshalJSON takes a JSON number. Errors: [ErrBadID].
-func (id *TrimmableID) UnmarshalJSON(data []byte) error { return id.UnmarshalText(data) }
+// UnmarshalJSON takes a JSON number, or one in quotes, which is what
+// encoding/json makes of a map key. Errors: [ErrBadID].
+func (id *TrimmableID) UnmarshalJSON(data []byte) error { return id.UnmarshalText(unquoted(data)) }
 
 // String returns "permanent" or "trimmable".
 func (l Log) String() string {
-	if l == Permanent {
+	switch l {
+	case Permanent:
 		return "permanent"
+	case TrimmableLog:
+		return "trimmable"
 	}
-	return "trimmable"
+	return fmt.Sprintf("log(%d)", uint8(l))
+}
+
+// MarshalText returns String's name. Errors: [InvalidError] for an unknown
+// log.
+func (l Log) MarshalText() ([]byte, error) {
+	if l > TrimmableLog {
+		return nil, Invalid("log", "%d", uint8(l))
+	}
+	return []byte(l.String()), nil
+}
+
+// UnmarshalText takes what MarshalText returns. Errors: [InvalidError].
+func (l *Log) UnmarshalText(text []byte) error {
+	for known := Permanent; known <= TrimmableLog; known++ {
+		if known.String() == string(text) {
+			*l = known
+			return nil
+		}
+	}
+	return Invalid("log", "%q", text)
 }

@@ -1,0 +1,316 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/retinue-go/retinue/messages"
+	"github.com/retinue-go/retinue/persistence"
+)
+
+// eventOverhead is what an event costs beside its own bytes, for limits on
+// appends and on what is pending.
+const eventOverhead = 64
+
+// Append is one append: all of its events or none.
+type Append struct {
+	Events []messages.Event
+	// Key makes a repetition within the key window return the first receipt.
+	Key string
+	If  []messages.Condition
+	// Merge adds the program's own batch to the commit.
+	Merge func(*persistence.Batch) error
+}
+
+// Ticket is an append that the writer has accepted or a Stage call that it
+// will find. Its methods are safe for concurrent use.
+type Ticket struct {
+	engine   *Engine
+	answered <-chan struct{}
+	receipt  messages.Receipt
+	err      error
+	staged   persistence.StagedID
+}
+
+// Wait returns the outcome, or at ctx's end [messages.UncertainError]: the
+// append is not taken back. A ctx that has ended does not hide an outcome that
+// is known.
+func (t *Ticket) Wait(ctx context.Context) (messages.Receipt, error) {
+	select {
+	case <-t.answered:
+		return t.receipt, t.err
+	default:
+	}
+	select {
+	case <-t.answered:
+		return t.receipt, t.err
+	case <-t.engine.Failed():
+		return t.failed()
+	case <-ctx.Done():
+		return messages.Receipt{}, &messages.UncertainError{Cause: ctx.Err()}
+	}
+}
+
+// failed prefers an answer that was given before the bus failed.
+func (t *Ticket) failed() (messages.Receipt, error) {
+	select {
+	case <-t.answered:
+		return t.receipt, t.err
+	default:
+		return messages.Receipt{}, &messages.FailedError{Cause: t.engine.Store.Fence().Cause()}
+	}
+}
+
+// appendJob is an append on its way through the writer.
+type appendJob struct {
+	Ticket
+	events     []messages.Prepared
+	key        []byte
+	digest     [16]byte
+	conditions []pendingCondition
+	merge      func(*persistence.Batch) error
+	bytes      int
+}
+
+// Submit checks and encodes the events, waits for room among what is pending,
+// and hands them to the writer. Errors: [messages.InvalidError],
+// [messages.TooLargeError], [messages.ConditionError], [messages.ErrReentrant],
+// [messages.ErrClosed], [messages.FailedError], or ctx's error: then nothing
+// was handed over.
+func (e *Engine) Submit(ctx context.Context, a Append) (*Ticket, error) {
+	if err := e.admissible(ctx); err != nil {
+		return nil, err
+	}
+	j := &appendJob{Ticket: Ticket{engine: e}, merge: a.Merge, key: []byte(a.Key)}
+	var err error
+	if j.events, j.bytes, err = e.prepare(a.Events, a.Merge != nil); err != nil {
+		return nil, err
+	}
+	if err := checkKey(a.Key); err != nil {
+		return nil, err
+	}
+	if j.conditions, err = e.conditions(a.If); err != nil {
+		return nil, err
+	}
+	if a.Key != "" {
+		j.digest = messages.DigestAll(j.events)
+	}
+	stamp(j.events, e.Now())
+	if err := e.admit(ctx, j.weight); err != nil {
+		return nil, err
+	}
+	if err := e.send(j); err != nil {
+		e.release(j.weight)
+		return nil, err
+	}
+	return &j.Ticket, nil
+}
+
+// admissible is the door of every call that writes.
+func (e *Engine) admissible(ctx context.Context) error {
+	if e.callers.inUpdate() {
+		return fmt.Errorf("call on the bus from inside an Update: %w", messages.ErrReentrant)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return e.open()
+}
+
+// prepare encodes events on the caller's goroutine; none is allowed only
+// beside a batch of the program.
+func (e *Engine) prepare(events []messages.Event, none bool) ([]messages.Prepared, int, error) {
+	if len(events) == 0 && !none {
+		return nil, 0, messages.Invalid("append", "no events")
+	}
+	prepared := make([]messages.Prepared, len(events))
+	bytes := 0
+	for i, event := range events {
+		p, err := messages.Prepare(event, e.MaxEventSize)
+		if err != nil {
+			return nil, 0, err
+		}
+		prepared[i] = p
+		bytes += p.Size() + eventOverhead
+	}
+	if bytes > e.MaxAppendSize {
+		return nil, 0, &messages.TooLargeError{What: "append", Size: bytes, Limit: e.MaxAppendSize}
+	}
+	return prepared, bytes, nil
+}
+
+// stamp fills in the time of the call.
+func stamp(events []messages.Prepared, now time.Time) {
+	now = now.UTC().Round(0)
+	for i := range events {
+		if events[i].Time.IsZero() {
+			events[i].Time = now
+		}
+	}
+}
+
+func checkKey(key string) error {
+	if len(key) > messages.MaxName {
+		return messages.Invalid("key", "%d bytes, at most %d", len(key), messages.MaxName)
+	}
+	if key != "" && key[0] == 0 {
+		return messages.Invalid("key", "%q starts with a zero byte", key)
+	}
+	return nil
+}
+
+// admit waits until there is room for the job among those pending.
+func (e *Engine) admit(ctx context.Context, weight func() (int, int)) error {
+	events, bytes := e.room(weight)
+	if err := e.events.Acquire(ctx, events); err != nil {
+		return err
+	}
+	if err := e.bytes.Acquire(ctx, bytes); err != nil {
+		e.events.Release(events)
+		return err
+	}
+	return nil
+}
+
+func (e *Engine) release(weight func() (int, int)) {
+	events, bytes := e.room(weight)
+	e.events.Release(events)
+	e.bytes.Release(bytes)
+}
+
+// room caps a job's weight at all there is, so that a large one waits until
+// it is alone.
+func (e *Engine) room(weight func() (int, int)) (events, bytes int64) {
+	n, size := weight()
+	return min(int64(n), e.MaxPendingEvents), min(int64(size), e.MaxPendingBytes)
+}
+
+func (j *appendJob) weight() (int, int)       { return len(j.events), j.bytes }
+func (j *appendJob) enlist(a <-chan struct{}) { j.answered = a }
+
+func (j *appendJob) run(w *writer) {
+	known, err := w.keys.find(w, j.key, j.digest)
+	if err == nil && known != nil {
+		j.receipt = *known
+		j.receipt.Repeated = true
+		w.needSync = w.needSync || w.dirty
+		return
+	}
+	if err == nil {
+		err = w.check(j.conditions)
+	}
+	if err == nil && j.merge != nil {
+		w.collect()
+		err = j.merge(w.batch)
+	}
+	if err != nil {
+		j.err = w.refuse(err)
+		return
+	}
+	j.receipt = w.place(j.events)
+	w.keys.add(w, j.key, persistence.Appended{Digest: j.digest, Ordered: w.clock.last, Receipt: j.receipt})
+	w.needSync = true
+}
+
+func (j *appendJob) finish(err error) {
+	if err != nil {
+		j.receipt, j.err = messages.Receipt{}, err
+	}
+	j.engine.release(j.weight)
+}
+
+// pendingCondition is a condition that was found to hold in [At, checked).
+type pendingCondition struct {
+	messages.Condition
+	checked   messages.EventID
+	selection *persistence.Selection
+}
+
+// conditions checks what can be checked outside the writer: long scans hold
+// up nobody.
+func (e *Engine) conditions(all []messages.Condition) ([]pendingCondition, error) {
+	var pending []pendingCondition
+	for _, c := range all {
+		p := pendingCondition{Condition: c, checked: c.At}
+		if c.At == 0 {
+			return nil, messages.Invalid("condition", "id 0 is no place in the log")
+		}
+		if !c.OnHead() {
+			if err := checkTypes(c.Types); err != nil {
+				return nil, err
+			}
+			p.selection = e.Store.Select(messages.Filter{Types: c.Types})
+			if err := p.scan(e.Store, e.Durable().Event); err != nil {
+				return nil, err
+			}
+		}
+		pending = append(pending, p)
+	}
+	return pending, nil
+}
+
+func checkTypes(types []messages.Type) error {
+	if len(types) == 0 {
+		return messages.Invalid("condition", "NoneSince names no type")
+	}
+	for _, t := range types {
+		if t.Kind == "" || t.Persistence != messages.Persistent {
+			return messages.Invalid("condition", "type %v is not of the permanent log", t)
+		}
+	}
+	return nil
+}
+
+// scan checks [checked, head) for entries of the types.
+func (p *pendingCondition) scan(store *persistence.Store, head messages.EventID) error {
+	var page persistence.Page
+	for p.checked < head {
+		err := store.ReadPage(&page, persistence.PageQuery{
+			Log: messages.Permanent, From: uint64(p.checked), To: uint64(head),
+			Selection: p.selection, MaxEntries: 1,
+		})
+		if err != nil {
+			return err
+		}
+		if len(page.Entries) > 0 {
+			return &messages.ConditionError{Condition: p.Condition, Head: head, Found: page.Entries[0].ID}
+		}
+		p.checked = messages.EventID(page.Next)
+	}
+	return nil
+}
+
+// check decides the conditions in the moment of the append. Entries of this
+// round are still in memory; those of earlier rounds are in the store.
+func (w *writer) check(conditions []pendingCondition) error {
+	for i := range conditions {
+		c := &conditions[i]
+		if c.OnHead() {
+			if c.At != w.heads.Event {
+				return &messages.ConditionError{Condition: c.Condition, Head: w.heads.Event}
+			}
+			continue
+		}
+		first := w.heads.Event
+		for i := range w.placed {
+			p := &w.placed[i]
+			if p.Event == 0 {
+				continue
+			}
+			first = min(first, p.Event)
+			if p.Event >= c.At && (messages.Filter{Types: c.Types}).MatchType(p.Prepared.Type.Module, p.Prepared.Type.Kind) {
+				return &messages.ConditionError{Condition: c.Condition, Head: w.heads.Event, Found: p.Event}
+			}
+		}
+		if err := c.scan(w.store, first); err != nil {
+			var found *messages.ConditionError
+			if errors.As(err, &found) {
+				found.Head = w.heads.Event
+			}
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,61 @@
+package actors
+
+import (
+	"bytes"
+	"runtime"
+	"strconv"
+	"sync"
+	"sync/atomic"
+)
+
+// callers knows which goroutines run a user's closure or reaction, so that a
+// call from inside it which would wait for itself is refused. Go gives no
+// other way to tell: such a call has no context of ours.
+type callers struct {
+	updating  atomic.Uint64 // the goroutine that runs an Update's closure, 0 is none
+	reactions sync.Map      // goroutine -> struct{}
+}
+
+// enterUpdate marks this goroutine until leave.
+func (c *callers) enterUpdate() (leave func()) {
+	c.updating.Store(goroutine())
+	return func() { c.updating.Store(0) }
+}
+
+// enterReaction marks this goroutine until leave.
+func (c *callers) enterReaction() (leave func()) {
+	id := goroutine()
+	c.reactions.Store(id, struct{}{})
+	return func() { c.reactions.Delete(id) }
+}
+
+// inUpdate reports whether this goroutine runs an Update's closure. It costs
+// nothing while none runs.
+func (c *callers) inUpdate() bool {
+	id := c.updating.Load()
+	return id != 0 && id == goroutine()
+}
+
+// current reports whether this goroutine runs an Update's closure or a
+// follower's reaction.
+func (c *callers) current() bool {
+	if c.inUpdate() {
+		return true
+	}
+	_, ok := c.reactions.Load(goroutine())
+	return ok
+}
+
+// goroutine returns this goroutine's number from the first line of its stack,
+// "goroutine 17 [running]:".
+func goroutine() uint64 {
+	var buf [64]byte
+	line := buf[:runtime.Stack(buf[:], false)]
+	line = bytes.TrimPrefix(line, []byte("goroutine "))
+	digits, _, _ := bytes.Cut(line, []byte(" "))
+	id, err := strconv.ParseUint(string(digits), 10, 64)
+	if err != nil {
+		panic("actors: no goroutine number in " + string(line))
+	}
+	return id
+}

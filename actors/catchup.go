@@ -1,0 +1,200 @@
+package actors
+
+import (
+	"context"
+	"errors"
+
+	"github.com/retinue-go/retinue/followers"
+	"github.com/retinue-go/retinue/messages"
+	"github.com/retinue-go/retinue/persistence"
+)
+
+// catchUp walks the log up to the durable head. It ends early, without an
+// error, when a command wants the slot or the incarnation is over.
+func (r *run) catchUp(ctx context.Context) outcome {
+	if err := r.resume(); err != nil {
+		return r.broken(err)
+	}
+	if o, died := r.autopsy(); died {
+		return o
+	}
+	for r.going(ctx) {
+		if err := r.lostActor(); err != nil {
+			return r.failed(messages.Entry{}, err)
+		}
+		head := r.tracker.engine.Durable().Head(r.tracker.log)
+		if r.position >= head {
+			return r.arrived(head)
+		}
+		o, err := r.step(ctx, head)
+		if err != nil {
+			return r.broken(err)
+		}
+		if o.err != nil {
+			return o
+		}
+	}
+	return outcome{}
+}
+
+// going reports whether the next turn may begin.
+func (r *run) going(ctx context.Context) bool {
+	return ctx.Err() == nil && r.tracker.wanted.Load() == 0
+}
+
+// resume takes up the cursor where the last run, or a command since, left it.
+func (r *run) resume() error {
+	cursor := r.tracker.cursor
+	if r.position == 0 || cursor.Next != r.committed {
+		r.position, r.hint = cursor.Next, cursor.Hint
+		r.tracker.position.Store(r.position)
+	}
+	r.cursor, r.committed = cursor, cursor.Next
+	r.reset()
+	if r.blockedBy == nil && r.plan.Key != nil {
+		return r.loadParkedKeys()
+	}
+	return nil
+}
+
+// step reads one page, runs its turns and commits them.
+func (r *run) step(ctx context.Context, head uint64) (outcome, error) {
+	limit := pageEntries
+	if r.suspicious() {
+		limit = 1
+	}
+	err := r.tracker.engine.Store.ReadPage(&r.page, persistence.PageQuery{
+		Log: r.tracker.log, From: r.position, To: head, Hint: r.hint, Selection: r.selection,
+		MaxEntries: limit, MaxBytes: pageBytes, MaxScan: pageScan,
+	})
+	var trimmed *messages.TrimmedError
+	if errors.As(err, &trimmed) && r.plan.Trimmed == followers.Jump {
+		return outcome{}, r.jump(uint64(trimmed.Horizon))
+	}
+	if err != nil {
+		return outcome{}, err
+	}
+	live := !r.behind
+	if r.page.Next < head {
+		r.behind = true
+	}
+	o, err := r.turns(ctx, r.page.Entries, live)
+	if err != nil || o.err != nil {
+		return o, err
+	}
+	if !r.going(ctx) {
+		return o, r.commitTurns()
+	}
+	r.position, r.hint = r.page.Next, r.page.Hint
+	r.tracker.position.Store(r.position)
+	if r.turned() || r.position-r.committed >= lazyEntries {
+		return o, r.commitPosition()
+	}
+	return o, nil
+}
+
+// jump moves a follower that declared it to the horizon, and counts what it
+// missed.
+func (r *run) jump(horizon uint64) error {
+	r.cursor.Missed += horizon - r.position
+	r.position, r.hint = horizon, 0
+	r.tracker.position.Store(horizon)
+	return r.commitPosition()
+}
+
+// arrived ends a run that has read everything there is. A cursor that only
+// passed over what the filter leaves out is stored at once where somebody
+// waits for it, else within lazyFor.
+func (r *run) arrived(head uint64) outcome {
+	t := r.tracker
+	if r.behind {
+		r.behind = false
+		t.note(func(report *report) { report.caughtUp = true })
+		r.tellCaughtUp(head)
+	}
+	if r.position == r.committed {
+		return outcome{}
+	}
+	if t.flush.Swap(false) || t.awaited(r.position) {
+		if err := r.commitPosition(); err != nil {
+			return r.broken(err)
+		}
+		return outcome{}
+	}
+	t.engine.timers.arm("settle "+t.name, lazyFor, func() {
+		t.flush.Store(true)
+		t.wake()
+	})
+	return outcome{}
+}
+
+// turned reports whether turns wait for their commit.
+func (r *run) turned() bool { return r.cursor.Next != r.committed || r.marked }
+
+// commitTurns commits the turns so far, where there are any.
+func (r *run) commitTurns() error {
+	if !r.turned() {
+		return nil
+	}
+	return r.commit()
+}
+
+// commitPosition commits the turns so far and the cursor up to position.
+func (r *run) commitPosition() error {
+	r.cursor.Next, r.cursor.Hint, r.cursor.Attempts = r.position, r.hint, 0
+	return r.commit()
+}
+
+// commit makes what the turns left and the cursor permanent together.
+func (r *run) commit() error {
+	r.cursor.Running = false
+	return r.commitAs(r.plan.Sync)
+}
+
+func (r *run) commitAs(sync bool) error {
+	t := r.tracker
+	job := &commitJob{
+		tracker: t, incarnation: r.incarnation, expect: r.committed, cursor: r.cursor,
+		state: r.state, events: r.events, merge: r.merges, park: r.park, sync: sync,
+	}
+	if err := t.engine.commit(job); err != nil {
+		return err
+	}
+	moved := r.cursor.Next != r.committed
+	t.note(func(report *report) {
+		report.cursor = r.cursor
+		if moved {
+			report.failures = 0
+		}
+	})
+	r.committed, r.marked = r.cursor.Next, r.cursor.Running
+	r.reset()
+	return nil
+}
+
+// reset forgets what was committed, or was left of a run that was cut short.
+func (r *run) reset() {
+	r.state.Reset()
+	clear(r.events)
+	r.events, r.merges, r.park = r.events[:0], nil, nil
+	r.mark, r.eventsMark = 0, 0
+	if r.timer != nil {
+		r.due.Store(false)
+		r.timer.Reset(commitEvery)
+	}
+}
+
+// loadParkedKeys finds the sequence keys behind which entries are parked.
+func (r *run) loadParkedKeys() error {
+	keys := make(map[string]bool)
+	for p, err := range r.tracker.engine.Store.ParkedEntries(r.tracker.number, 0) {
+		if err != nil {
+			return err
+		}
+		if !p.Skipped && p.Key != "" {
+			keys[p.Key] = true
+		}
+	}
+	r.blockedBy = keys
+	return nil
+}

@@ -1,0 +1,41 @@
+package actors
+
+// controlJob is any change that is not an append: it runs on the writer,
+// between the jobs before and after it.
+type controlJob struct {
+	do func(*writer) error
+	// sync asks for a durable answer, whatever the bus's durability is.
+	sync     bool
+	err      error
+	answered <-chan struct{}
+}
+
+func (j *controlJob) weight() (int, int)       { return 0, 0 }
+func (j *controlJob) enlist(a <-chan struct{}) { j.answered = a }
+
+func (j *controlJob) run(w *writer) {
+	if j.err = j.do(w); j.err != nil {
+		j.err = w.refuse(j.err)
+		return
+	}
+	w.mustSync = w.mustSync || j.sync
+}
+
+func (j *controlJob) finish(err error) {
+	if err != nil {
+		j.err = err
+	}
+}
+
+// control runs do on the writer and waits for its answer. Errors: what do
+// returned, [messages.FailedError].
+func (e *Engine) control(sync bool, do func(*writer) error) error {
+	j := &controlJob{do: do, sync: sync}
+	if err := e.post(j); err != nil {
+		return err
+	}
+	if err := e.await(j.answered); err != nil {
+		return err
+	}
+	return j.err
+}

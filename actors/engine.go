@@ -1,0 +1,323 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/retinue-go/retinue/messages"
+	"github.com/retinue-go/retinue/persistence"
+)
+
+// Config of an engine. The root package has checked and defaulted it.
+type Config struct {
+	// Name of the root actor is "retinue-" + Name.
+	Name   string
+	System *actor.ActorSystem
+	Store  *persistence.Store
+	Logger *slog.Logger
+	// Now reads the wall clock.
+	Now func() time.Time
+
+	Durability       Durability
+	MaxEventSize     int
+	MaxAppendSize    int
+	MaxPendingBytes  int64
+	MaxPendingEvents int64
+	KeyWindow        time.Duration
+	UpdateTimeout    time.Duration
+	Trim             Trim
+}
+
+// Durability says when what was appended is on disk. The zero value is: when
+// Append returns.
+type Durability struct {
+	// Interval delays the sync by up to this long.
+	Interval time.Duration
+	// None never syncs before Close.
+	None bool
+}
+
+// Engine is one running bus: the tree of actors and what they share. All its
+// methods are safe for concurrent use.
+//
+// The writer goroutine alone owns the present heads, cursors and the open
+// batch; it publishes durable to everyone after the sync. Followers' hosts
+// own their runs. The maps below are guarded by mu.
+type Engine struct {
+	Config
+	root   *actor.RootContext
+	tree   *actor.PID
+	writer *actor.PID
+	groups *actor.PID // parent of the followers' supervisors
+	// ended is closed when the root actor has stopped.
+	ended chan struct{}
+
+	durable atomic.Pointer[Marks]
+	events  *semaphore.Weighted
+	bytes   *semaphore.Weighted
+
+	gate    sync.RWMutex // guards closing: a job sent under it is answered
+	closing bool
+
+	mu       sync.Mutex
+	trackers map[string]*tracker
+	// followed are the trackers with a supervisor; replaced, never changed.
+	followed atomic.Pointer[[]*tracker]
+	// advanced is closed and replaced when the durable heads move.
+	advanced chan struct{}
+
+	staged    stagedTickets
+	broadcast broadcaster
+	callers   callers
+	timers    timers
+}
+
+// Marks are the bounds of both logs, durable together.
+type Marks struct {
+	persistence.Heads
+	Horizon messages.TrimmableID
+}
+
+// Head returns the next id of a log.
+func (m *Marks) Head(log messages.Log) uint64 {
+	if log == messages.Permanent {
+		return uint64(m.Event)
+	}
+	return uint64(m.Trimmable)
+}
+
+// Low returns the lowest id that a log still has.
+func (m *Marks) Low(log messages.Log) uint64 {
+	if log == messages.Permanent {
+		return 1
+	}
+	return uint64(m.Horizon)
+}
+
+// Start runs the actors of a bus, and orders what a crash left staged. Errors:
+// [messages.FailedError]; [actor.ErrNameExists] where the actor system has a
+// bus of that name.
+func Start(c Config) (*Engine, error) {
+	opened := c.Store.Opened()
+	e := &Engine{
+		Config:   c,
+		root:     c.System.Root.Copy(),
+		ended:    make(chan struct{}),
+		events:   semaphore.NewWeighted(c.MaxPendingEvents),
+		bytes:    semaphore.NewWeighted(c.MaxPendingBytes),
+		trackers: make(map[string]*tracker),
+		advanced: make(chan struct{}),
+	}
+	e.durable.Store(&Marks{Heads: opened.Heads, Horizon: opened.Horizon})
+	e.followed.Store(&[]*tracker{})
+	for _, cursor := range opened.Cursors {
+		e.trackers[cursor.Name] = newTracker(e, cursor, opened.Controls[cursor.Number])
+	}
+	tree, err := e.root.SpawnNamed(actor.PropsFromProducer(func() actor.Actor { return &rootActor{engine: e} },
+		actor.WithSupervisor(lastResort{e})), "retinue-"+c.Name)
+	if err != nil {
+		return nil, fmt.Errorf("retinue: actor %q: %w", "retinue-"+c.Name, err)
+	}
+	e.tree = tree
+	children := make(chan children, 1)
+	e.root.Send(tree, &spawnChildren{reply: children})
+	spawned := <-children
+	e.writer, e.groups = spawned.writer, spawned.followers
+	if err := e.orderStaged(); err != nil {
+		return nil, errors.Join(err, e.Close(context.Background()))
+	}
+	return e, nil
+}
+
+// Durable returns the bounds that a reader may see.
+func (e *Engine) Durable() *Marks { return e.durable.Load() }
+
+// Advanced returns a channel that is closed when the durable heads move
+// beyond what a later call of Durable returns.
+func (e *Engine) Advanced() <-chan struct{} {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.advanced
+}
+
+// publish makes marks visible to every reader and wakes the followers.
+func (e *Engine) publish(m Marks) {
+	old := e.durable.Swap(&m)
+	if old.Event == m.Event && old.Trimmable == m.Trimmable {
+		return
+	}
+	e.mu.Lock()
+	close(e.advanced)
+	e.advanced = make(chan struct{})
+	e.mu.Unlock()
+	for _, t := range *e.followed.Load() {
+		t.wake()
+	}
+}
+
+// send gives a job to the writer. Errors: [messages.ErrClosed],
+// [messages.FailedError].
+func (e *Engine) send(j job) error {
+	e.gate.RLock()
+	defer e.gate.RUnlock()
+	if e.closing {
+		return messages.ErrClosed
+	}
+	return e.post(j)
+}
+
+// post is send for the bus's own actors, which work on while it closes.
+func (e *Engine) post(j job) error {
+	if cause := e.Store.Fence().Cause(); cause != nil {
+		return &messages.FailedError{Cause: cause}
+	}
+	e.root.Send(e.writer, j)
+	return nil
+}
+
+// await waits for a job that was sent. Errors: [messages.FailedError].
+func (e *Engine) await(answered <-chan struct{}) error {
+	select {
+	case <-answered:
+		return nil
+	case <-e.Store.Fence().Tripped():
+		return &messages.FailedError{Cause: e.Store.Fence().Cause()}
+	}
+}
+
+// Failed is closed when the bus has failed as a whole.
+func (e *Engine) Failed() <-chan struct{} { return e.Store.Fence().Tripped() }
+
+// open returns [messages.ErrClosed] once Close was called.
+func (e *Engine) open() error {
+	e.gate.RLock()
+	defer e.gate.RUnlock()
+	if e.closing {
+		return messages.ErrClosed
+	}
+	return nil
+}
+
+// Close refuses new work, lets turns in flight finish or roll back, has the
+// writer answer what it accepted, and stops the tree. The store is left open,
+// synced. Errors: [messages.StuckError] and ctx's error where a reaction does
+// not return: then nothing below it was stopped, and Close may be called
+// again.
+func (e *Engine) Close(ctx context.Context) error {
+	if e.callers.current() {
+		return fmt.Errorf("Close: %w", messages.ErrReentrant)
+	}
+	e.gate.Lock()
+	e.closing = true
+	e.gate.Unlock()
+	if err := e.quietFollowers(ctx); err != nil {
+		return err
+	}
+	err := e.Sync()
+	e.timers.stop()
+	e.broadcast.close()
+	e.staged.fail(messages.ErrClosed)
+	e.root.Stop(e.tree)
+	select {
+	case <-e.ended:
+		return err
+	case <-ctx.Done():
+		return errors.Join(err, &messages.StuckError{Names: []string{"retinue-" + e.Name}}, ctx.Err())
+	}
+}
+
+// quietFollowers ends all runs for good.
+func (e *Engine) quietFollowers(ctx context.Context) error {
+	var stuck []string
+	followed := *e.followed.Load()
+	for _, t := range followed {
+		t.interrupt()
+	}
+	for _, t := range followed {
+		if t.hold(ctx) != nil {
+			stuck = append(stuck, t.name)
+		} else {
+			t.ended.Store(true)
+			t.letGo()
+		}
+	}
+	if stuck == nil {
+		return nil
+	}
+	return errors.Join(&messages.StuckError{Names: stuck}, ctx.Err())
+}
+
+// Sync makes everything that was committed durable, also while closing.
+func (e *Engine) Sync() error {
+	return e.control(true, func(*writer) error { return nil })
+}
+
+// tracker returns what is known of a follower. Errors:
+// [messages.ErrUnknownFollower].
+func (e *Engine) tracker(name string) (*tracker, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if t := e.trackers[name]; t != nil {
+		return t, nil
+	}
+	return nil, &messages.FollowerError{Follower: name, Cause: messages.ErrUnknownFollower}
+}
+
+// known returns all trackers, by name.
+func (e *Engine) known() []*tracker {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.SortedFunc(maps.Values(e.trackers), func(a, b *tracker) int {
+		if a.name < b.name {
+			return -1
+		}
+		return 1
+	})
+}
+
+// timers are the pokes that the writer gives itself.
+type timers struct {
+	mu      sync.Mutex
+	stopped bool
+	armed   map[string]*time.Timer
+}
+
+// arm runs f once after d, unless a timer of that name is armed already.
+func (t *timers) arm(name string, d time.Duration, f func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.stopped || t.armed[name] != nil {
+		return
+	}
+	if t.armed == nil {
+		t.armed = make(map[string]*time.Timer)
+	}
+	t.armed[name] = time.AfterFunc(d, func() {
+		t.mu.Lock()
+		delete(t.armed, name)
+		stopped := t.stopped
+		t.mu.Unlock()
+		if !stopped {
+			f()
+		}
+	})
+}
+
+func (t *timers) stop() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.stopped = true
+	for _, timer := range t.armed {
+		timer.Stop()
+	}
+}

@@ -1,0 +1,307 @@
+package actors
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/retinue-go/retinue/followers"
+	"github.com/retinue-go/retinue/messages"
+	"github.com/retinue-go/retinue/persistence"
+)
+
+// Follow starts a follower: where its cursor stands, or where its Start says
+// if it is new. Errors: [messages.ErrDuplicateFollower],
+// [messages.ErrOtherLog], [messages.ErrOutOfRange], [messages.TrimmedError]
+// for a start below the horizon, [messages.ErrClosed], [messages.FailedError].
+func (e *Engine) Follow(plan *followers.Plan) error {
+	if e.callers.inUpdate() {
+		return fmt.Errorf("Follow from inside an Update: %w", messages.ErrReentrant)
+	}
+	if err := e.open(); err != nil {
+		return err
+	}
+	t, err := e.enrol(plan)
+	if err != nil {
+		return err
+	}
+	reply := make(chan *actor.PID, 1)
+	e.root.Send(e.groups, &spawnSupervisor{tracker: t, plan: plan, reply: reply})
+	select {
+	case <-reply:
+	case <-e.ended:
+		return messages.ErrClosed
+	}
+	return nil
+}
+
+// enrol finds or writes the follower's cursor and claims its name.
+func (e *Engine) enrol(plan *followers.Plan) (*tracker, error) {
+	e.mu.Lock()
+	t := e.trackers[plan.Name]
+	e.mu.Unlock()
+	if t == nil {
+		cursor, err := e.firstCursor(plan)
+		if err != nil {
+			return nil, err
+		}
+		if t, err = e.register(cursor); err != nil {
+			return nil, err
+		}
+	}
+	if t.log != plan.Log {
+		return nil, fmt.Errorf("follower %q stands in the %v log, not the %v: %w", t.name, t.log, plan.Log, messages.ErrOtherLog)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	followed := *e.followed.Load()
+	for _, other := range followed {
+		if other == t {
+			return nil, fmt.Errorf("%q: %w", plan.Name, messages.ErrDuplicateFollower)
+		}
+	}
+	all := append(append([]*tracker(nil), followed...), t)
+	e.followed.Store(&all)
+	t.ended.Store(false)
+	return t, nil
+}
+
+// firstCursor is where a new follower begins.
+func (e *Engine) firstCursor(plan *followers.Plan) (persistence.Cursor, error) {
+	marks := e.Durable()
+	low, head := marks.Low(plan.Log), marks.Head(plan.Log)
+	c := persistence.Cursor{Name: plan.Name, Log: plan.Log, Started: plan.Start.String(), Next: low}
+	var err error
+	switch plan.Start.From() {
+	case followers.FromLatest:
+		c.Next = head
+	case followers.FromPosition:
+		c.Next, _, err = messages.Span(plan.Start.Position(), plan.Log)
+		if err == nil {
+			err = inRange(plan.Log, c.Next, low, head)
+		}
+	case followers.FromTime:
+		c.Next, err = e.Store.SeekTime(plan.Log, plan.Start.Time(), low, head)
+	}
+	return c, err
+}
+
+// inRange checks that a cursor may stand at id.
+func inRange(log messages.Log, id, low, head uint64) error {
+	if id < low {
+		return &messages.TrimmedError{Wanted: messages.TrimmableID(id), Horizon: messages.TrimmableID(low)}
+	}
+	if id > head {
+		return fmt.Errorf("%d is past the head %d of the %v log: %w", id, head, log, messages.ErrOutOfRange)
+	}
+	return nil
+}
+
+// register writes a new follower's cursor, with a number that is never used
+// again.
+func (e *Engine) register(c persistence.Cursor) (t *tracker, err error) {
+	err = e.control(true, func(w *writer) error {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if t = e.trackers[c.Name]; t != nil {
+			return nil
+		}
+		c.Number = w.nextFollower
+		w.nextFollower++
+		w.collect()
+		w.batch.SetNextFollower(w.nextFollower)
+		w.batch.SetCursor(&c)
+		t = newTracker(e, c, persistence.Control{})
+		e.trackers[c.Name] = t
+		return nil
+	})
+	return t, err
+}
+
+// begin invalidates the incarnation before, and returns the number of the new
+// one with the cursor that it starts from.
+func (t *tracker) begin() (incarnation uint64, cursor persistence.Cursor, err error) {
+	err = t.engine.control(false, func(*writer) error {
+		t.incarnation++
+		incarnation, cursor = t.incarnation, t.cursor
+		return nil
+	})
+	return incarnation, cursor, err
+}
+
+// changeControl rewrites the control record, durably.
+func (t *tracker) changeControl(change func(*persistence.Control)) error {
+	return t.engine.control(true, func(w *writer) error {
+		control := t.control
+		change(&control)
+		if control == t.control {
+			return nil
+		}
+		control.Since = orderedTime(w.clock.tick())
+		t.control = control
+		w.collect()
+		w.batch.SetControl(t.number, control)
+		t.blocked.Store(control.Paused || control.Parked)
+		t.note(func(r *report) { r.control = control })
+		return nil
+	})
+}
+
+// Pause stops a follower until Resume, also over restarts of the process.
+// When it returns, no reaction runs: the one under way was cancelled and has
+// committed or rolled back. A pause is not counted as a failed attempt.
+// Errors: [messages.ErrUnknownFollower], [messages.ErrReentrant],
+// [messages.StuckError] and ctx's error where a reaction does not return
+// (the pause is recorded all the same), [messages.FailedError].
+func (e *Engine) Pause(ctx context.Context, name string) error {
+	t, err := e.commandable(ctx, "Pause", name)
+	if err != nil {
+		return err
+	}
+	if err := t.changeControl(func(c *persistence.Control) { c.Paused = true }); err != nil {
+		return err
+	}
+	if err := t.hold(ctx); err != nil {
+		return err
+	}
+	t.letGo()
+	t.failWaiters(t.fault(messages.ErrPaused))
+	return nil
+}
+
+// Resume lets a paused or parked follower go on. Errors:
+// [messages.ErrUnknownFollower], [messages.ErrReentrant], [messages.FailedError].
+func (e *Engine) Resume(ctx context.Context, name string) error {
+	t, err := e.commandable(ctx, "Resume", name)
+	if err != nil {
+		return err
+	}
+	if err := t.changeControl(func(c *persistence.Control) { *c = persistence.Control{} }); err != nil {
+		return err
+	}
+	t.note(func(r *report) { r.failures = 0 })
+	t.mu.Lock()
+	supervisor := t.supervisor
+	t.mu.Unlock()
+	if supervisor != nil {
+		e.root.Send(supervisor, revive{})
+	}
+	t.wake()
+	return nil
+}
+
+// commandable is the door of every command on a follower.
+func (e *Engine) commandable(ctx context.Context, what, name string) (*tracker, error) {
+	if e.callers.current() {
+		return nil, fmt.Errorf("%s from inside a reaction or an Update: %w", what, messages.ErrReentrant)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := e.open(); err != nil {
+		return nil, err
+	}
+	return e.tracker(name)
+}
+
+// Seek moves a follower's cursor from expect to another place. Errors:
+// [messages.ErrCursorMoved], [messages.ErrOutOfRange], [messages.TrimmedError],
+// [messages.ErrNotInLog], [messages.ErrUnknownFollower],
+// [messages.ErrReentrant], [messages.StuckError], [messages.FailedError].
+func (e *Engine) Seek(ctx context.Context, name string, expect, to messages.Position) error {
+	t, err := e.commandable(ctx, "Seek", name)
+	if err != nil {
+		return err
+	}
+	from, _, err := messages.Span(expect, t.log)
+	if err != nil {
+		return t.fault(err)
+	}
+	target, _, err := messages.Span(to, t.log)
+	if err != nil {
+		return t.fault(err)
+	}
+	if err := t.hold(ctx); err != nil {
+		return err
+	}
+	defer t.letGo()
+	err = e.control(true, func(w *writer) error {
+		if t.cursor.Next != from {
+			return fmt.Errorf("cursor is at %d, expected %d: %w", t.cursor.Next, from, messages.ErrCursorMoved)
+		}
+		marks := Marks{Heads: w.heads, Horizon: w.horizon}
+		if err := inRange(t.log, target, marks.Low(t.log), marks.Head(t.log)); err != nil {
+			return err
+		}
+		t.cursor.Next, t.cursor.Hint, t.cursor.Attempts, t.cursor.Running = target, 0, 0, false
+		w.collect()
+		w.batch.SetCursor(&t.cursor)
+		w.moved = append(w.moved, t)
+		return nil
+	})
+	if err != nil {
+		return t.fault(err)
+	}
+	t.position.Store(target)
+	return nil
+}
+
+// Unfollow stops a follower and keeps its cursor and keys. Errors:
+// [messages.ErrUnknownFollower] also where it is not followed,
+// [messages.ErrReentrant], [messages.StuckError] and ctx's error.
+func (e *Engine) Unfollow(ctx context.Context, name string) error {
+	t, err := e.commandable(ctx, "Unfollow", name)
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	supervisor := t.supervisor
+	t.mu.Unlock()
+	if supervisor == nil {
+		return &messages.FollowerError{Follower: name, Cause: messages.ErrUnknownFollower}
+	}
+	if err := t.hold(ctx); err != nil {
+		return err
+	}
+	t.ended.Store(true)
+	t.letGo()
+	gone := make(chan struct{})
+	e.root.Send(e.groups, &stopSupervisor{tracker: t, gone: gone})
+	select {
+	case <-gone:
+	case <-e.ended:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	t.failWaiters(t.fault(messages.ErrUnknownFollower))
+	return nil
+}
+
+// Forget drops the cursor, the keys and the parked entries of a follower that
+// is not followed. Errors: [messages.ErrUnknownFollower],
+// [messages.ErrDuplicateFollower] while it is followed,
+// [messages.ErrReentrant], [messages.FailedError].
+func (e *Engine) Forget(ctx context.Context, name string) error {
+	t, err := e.commandable(ctx, "Forget", name)
+	if err != nil {
+		return err
+	}
+	return e.control(true, func(w *writer) error {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		for _, other := range *e.followed.Load() {
+			if other == t {
+				return fmt.Errorf("%q is followed: %w", name, messages.ErrDuplicateFollower)
+			}
+		}
+		if e.trackers[name] != t {
+			return t.fault(messages.ErrUnknownFollower)
+		}
+		delete(e.trackers, name)
+		t.incarnation++
+		w.collect()
+		w.batch.Forget(t.number)
+		return nil
+	})
+}

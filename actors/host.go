@@ -1,0 +1,146 @@
+package actors
+
+import (
+	"log/slog"
+	"runtime/debug"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/retinue-go/retinue/followers"
+	"github.com/retinue-go/retinue/messages"
+)
+
+type (
+	// wakeUp is a hint that the log has grown, or that a command has ended.
+	wakeUp struct{}
+	// runEnded is a run's last word to its host.
+	runEnded struct{ outcome outcome }
+)
+
+// host is one incarnation of a follower. It starts a run where there is
+// something to read, and stays reachable while the run calls the user's code
+// on a goroutine of its own.
+type host struct {
+	run *run
+	// running is true from the start of a run to its end; again is set by a
+	// wake-up that came in between.
+	running, again bool
+	over           bool  // the run failed: the supervisor is about to stop this host
+	failure        error // of the user's actor
+}
+
+func newHost(r *run) *host { return &host{run: r} }
+
+// Receive implements [actor.Actor].
+func (h *host) Receive(c actor.Context) {
+	t := h.run.tracker
+	switch m := c.Message().(type) {
+	case *actor.Started:
+		h.started(c)
+	case wakeUp:
+		t.woken.Store(false)
+		h.wake(c)
+	case *runEnded:
+		h.ended(c, m.outcome)
+	case *followers.Done:
+		h.run.answer(m)
+	case *actor.Terminated:
+		h.childGone(c, m.Who)
+	case *actor.Stopping:
+		h.run.cancel()
+	}
+}
+
+func (h *host) started(c actor.Context) {
+	t := h.run.tracker
+	h.run.self = c.Self()
+	if h.run.plan.Props != nil {
+		props := h.run.plan.Props.Clone(actor.WithReceiverMiddleware(shield(t)))
+		h.run.child = spawn(c, props, "actor")
+	}
+	t.mu.Lock()
+	t.host, t.present = c.Self(), h.run
+	t.mu.Unlock()
+	t.woken.Store(false)
+	h.wake(c)
+}
+
+func (h *host) wake(c actor.Context) {
+	if h.over {
+		return
+	}
+	if h.running {
+		h.again = true
+		return
+	}
+	h.running, h.again = true, false
+	run, self, root := h.run, c.Self(), h.run.tracker.engine.root
+	go run.run(func(o outcome) { root.Send(self, &runEnded{o}) })
+}
+
+func (h *host) ended(c actor.Context, o outcome) {
+	h.running = false
+	if o.err != nil {
+		h.over = true
+		c.Send(c.Parent(), &incarnationEnded{h.run, o})
+		return
+	}
+	if h.again {
+		h.wake(c)
+	}
+}
+
+// HandleFailure implements [actor.SupervisorStrategy] for the user's actor:
+// it is stopped, and its failure is its turn's.
+func (h *host) HandleFailure(_ *actor.ActorSystem, s actor.Supervisor, child *actor.PID, _ *actor.RestartStatistics, reason, _ any) {
+	if err, ok := reason.(*messages.PanicError); ok {
+		h.failure = err
+	} else {
+		h.failure = &messages.PanicError{Value: reason}
+	}
+	s.StopChildren(child)
+}
+
+// childGone hands the end of the user's actor to the turn that waits for it,
+// or, where none does, starts over.
+func (h *host) childGone(c actor.Context, who *actor.PID) {
+	if h.run.child == nil || who.Id != h.run.child.Id {
+		return
+	}
+	if h.failure == nil {
+		h.failure = errBehaviourStopped
+	}
+	h.run.lose(h.failure)
+	if !h.running {
+		h.wake(c)
+	}
+}
+
+// shield keeps a panic of the user's actor from hanging the tree: protoactor
+// does not survive one while an actor stops. Others get a stack.
+func shield(t *tracker) actor.ReceiverMiddleware {
+	return func(next actor.ReceiverFunc) actor.ReceiverFunc {
+		return func(c actor.ReceiverContext, envelope *actor.MessageEnvelope) {
+			leave := t.engine.callers.enterReaction()
+			defer leave()
+			defer func() {
+				p := recover()
+				if p == nil {
+					return
+				}
+				err, ok := p.(*messages.PanicError)
+				if !ok {
+					err = &messages.PanicError{Value: p, Stack: debug.Stack()}
+				}
+				switch envelope.Message.(type) {
+				case *actor.Stopping, *actor.Stopped, *actor.Restarting:
+					t.engine.Logger.Error("behaviour panicked while stopping",
+						slog.String("follower", t.name), slog.Any("error", err))
+				default:
+					panic(err)
+				}
+			}()
+			next(c, envelope)
+		}
+	}
+}

@@ -1,0 +1,70 @@
+package actors
+
+import (
+	"github.com/retinue-go/retinue/followers"
+	"github.com/retinue-go/retinue/messages"
+)
+
+// deliver gives the turn to the user's actor and waits for its answer, also
+// when the turn's context has ended: two deliveries are never under way.
+func (r *run) deliver(t *followers.Turn) error {
+	r.token++
+	r.tracker.engine.root.RequestWithCustomSender(r.child, followers.NewDeliver(t, r.token), r.self)
+	for {
+		select {
+		case done := <-r.answers:
+			if done.Token() == r.token {
+				return done.Err()
+			}
+		case <-r.gone:
+			return r.lostActor()
+		case <-r.tracker.engine.Failed():
+			return &messages.FailedError{Cause: r.tracker.engine.Store.Fence().Cause()}
+		}
+	}
+}
+
+// answer passes a Done on to the turn that waits for it; a stale one, or a
+// second one, is dropped.
+func (r *run) answer(done *followers.Done) {
+	select {
+	case r.answers <- done:
+	default:
+		select { // make room: only the newest can be to the delivery under way
+		case <-r.answers:
+		default:
+		}
+		select {
+		case r.answers <- done:
+		default:
+		}
+	}
+}
+
+// lose tells the run that the user's actor is gone.
+func (r *run) lose(why error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.lost == nil {
+		r.lost = why
+		close(r.gone)
+	}
+}
+
+func (r *run) lostActor() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.lost
+}
+
+// tellCaughtUp tells a raw behaviour that it has seen everything below head.
+func (r *run) tellCaughtUp(head uint64) {
+	if r.child == nil {
+		return
+	}
+	var at messages.Position = messages.EventID(head)
+	if r.tracker.log == messages.TrimmableLog {
+		at = messages.TrimmableID(head)
+	}
+	r.tracker.engine.root.Send(r.child, &followers.CaughtUp{At: at})
+}

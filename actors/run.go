@@ -1,0 +1,165 @@
+package actors
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/retinue-go/retinue/followers"
+	"github.com/retinue-go/retinue/messages"
+	"github.com/retinue-go/retinue/persistence"
+)
+
+const (
+	// pageEntries is how much a follower reads at once, and the largest batch
+	// of a batch handler.
+	pageEntries = 256
+	pageBytes   = 1 << 20
+	// pageScan bounds the entries that a filter may leave out of one page, so
+	// that its iterator is short-lived.
+	pageScan = 64 << 10
+	// commitBytes and commitEvery bound what slow or talkative turns leave
+	// uncommitted.
+	commitBytes = 1 << 20
+	commitEvery = 20 * time.Millisecond
+	// lazyEntries and lazyFor bound how far a filtered follower's stored
+	// cursor lags behind what it has passed over.
+	lazyEntries = 10_000
+	lazyFor     = time.Second
+)
+
+// outcome of a run: err is nil where it caught up, or was asked to end.
+type outcome struct {
+	err      error
+	decision followers.Decision
+}
+
+// run is what one incarnation does on goroutines of its own, one at a time:
+// read a page, run the turns, commit them with the cursor, and again until
+// the durable head. It is owned by the holder of tracker.slot.
+//
+// Invariants while the slot is held:
+//   - cursor.Next <= position <= durable head;
+//   - entries in [cursor.Next, position) were left out by the filter;
+//   - state and events hold what the turns since the last commit left.
+type run struct {
+	tracker     *tracker
+	plan        *followers.Plan
+	incarnation uint64
+	self, child *actor.PID // host, and the user's actor of a raw behaviour
+
+	// ctx ends with the incarnation; every run's context is its child.
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	cursor    persistence.Cursor
+	committed uint64 // tracker.cursor.Next
+	// position is 0 before the first run.
+	position  uint64
+	hint      messages.EventID
+	state     *persistence.State
+	turn      *followers.Turn
+	store     *turnStore
+	page      persistence.Page
+	selection *persistence.Selection
+	events    []messages.Prepared
+	merges    []func(*persistence.Batch) error
+	park      []*persistence.Parked
+	// due is set when the turns since the last commit have taken long enough.
+	due   atomic.Bool
+	timer *time.Timer
+	// behind is true until the durable head is reached, and again once a page
+	// does not reach it.
+	behind bool
+	// careful counts the entries still to be tried one by one, each marked on
+	// disk first, because the process may have died in one of them.
+	careful int
+	// marked is true while the stored cursor says that an entry is tried.
+	marked bool
+	// mark and eventsMark are where the turn under way began.
+	mark, eventsMark int
+	blockedBy        map[string]bool // sequence keys with parked entries
+
+	token   uint64
+	answers chan *followers.Done
+	mu      sync.Mutex
+	lost    error         // why the user's actor is gone
+	gone    chan struct{} // closed by lose
+}
+
+func newRun(t *tracker, plan *followers.Plan, incarnation uint64) *run {
+	r := &run{
+		tracker: t, plan: plan, incarnation: incarnation, behind: true, careful: t.careful,
+		state:     t.engine.Store.FollowerState(t.number),
+		selection: t.engine.Store.Select(plan.Wants()),
+		answers:   make(chan *followers.Done, 1),
+		gone:      make(chan struct{}),
+	}
+	r.ctx, r.cancel = context.WithCancel(context.Background())
+	r.store = &turnStore{run: r}
+	r.turn = followers.NewTurn(r.ctx, messages.Entry{}, r.store)
+	_, _ = r.turn.End()
+	r.turn.LimitEvents(t.engine.MaxEventSize)
+	return r
+}
+
+// run holds the follower's slot, catches up, and tells the host how it ended.
+// A runtime.Goexit in the user's code ends the goroutine, not the follower.
+func (r *run) run(done func(outcome)) {
+	t := r.tracker
+	select {
+	case t.slot <- struct{}{}:
+	case <-r.ctx.Done():
+		done(outcome{})
+		return
+	}
+	if !r.mayRun() {
+		<-t.slot
+		done(outcome{})
+		return
+	}
+	ctx, cancel := context.WithCancel(r.ctx)
+	leave := t.engine.callers.enterReaction()
+	t.mu.Lock()
+	t.cancelRun = cancel
+	t.report.running, t.report.since = true, time.Now()
+	t.mu.Unlock()
+	r.timer = time.AfterFunc(commitEvery, func() { r.due.Store(true) })
+	o := outcome{err: errGoexit}
+	defer func() {
+		if o.err == errGoexit {
+			o = r.failed(r.turn.Entry(), &messages.PanicError{})
+		}
+		r.timer.Stop()
+		leave()
+		cancel()
+		t.mu.Lock()
+		t.cancelRun = nil
+		t.report.running, t.report.interrupted = false, false
+		t.mu.Unlock()
+		<-t.slot
+		done(o)
+	}()
+	o = r.catchUp(ctx)
+}
+
+// mayRun is asked with the slot held: a command that holds it first sets
+// what it says.
+func (r *run) mayRun() bool {
+	t := r.tracker
+	return !t.blocked.Load() && !t.ended.Load() && r.ctx.Err() == nil && t.wanted.Load() == 0
+}
+
+// drain waits until nothing of the incarnation runs; false: the bus failed.
+func (r *run) drain() bool {
+	select {
+	case r.tracker.slot <- struct{}{}:
+		<-r.tracker.slot
+		return true
+	case <-r.tracker.engine.Failed():
+		return false
+	}
+}

@@ -1,0 +1,217 @@
+package actors
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/retinue-go/retinue/messages"
+	"github.com/retinue-go/retinue/persistence"
+)
+
+// stagedLook is how often the writer looks for staged events while tickets
+// are outstanding, beside Open and Poke.
+const stagedLook = time.Second
+
+// stagedTickets are the Stage calls of this process that were not seen
+// committed yet.
+type stagedTickets struct {
+	mu      sync.Mutex
+	waiting map[persistence.StagedID]*stagedTicket
+}
+
+type stagedTicket struct {
+	Ticket
+	done chan struct{}
+}
+
+func (s *stagedTickets) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, t := range s.waiting {
+		t.err = err
+		close(t.done)
+		delete(s.waiting, id)
+	}
+}
+
+// resolve answers the ticket of a Stage call, where this process has one.
+func (s *stagedTickets) resolve(id persistence.StagedID, r messages.Receipt, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t := s.waiting[id]; t != nil {
+		t.receipt, t.err = r, err
+		close(t.done)
+		delete(s.waiting, id)
+	}
+}
+
+// lowest returns the first id that may still be found.
+func (s *stagedTickets) lowest() (low persistence.StagedID, any bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id := range s.waiting {
+		if !any || id.Counter < low.Counter {
+			low, any = id, true
+		}
+	}
+	return low, any
+}
+
+// Stage encodes events for the program's own batch; write puts them there.
+// Errors: [messages.InvalidError] also for a transient event,
+// [messages.TooLargeError], [messages.ErrReentrant], [messages.ErrClosed].
+func (e *Engine) Stage(events []messages.Event, write func(persistence.StagedID, []messages.Prepared) error) (*Ticket, error) {
+	if e.callers.inUpdate() {
+		return nil, fmt.Errorf("Stage from inside an Update: %w", messages.ErrReentrant)
+	}
+	if err := e.open(); err != nil {
+		return nil, err
+	}
+	prepared, _, err := e.prepare(events, false)
+	if err != nil {
+		return nil, err
+	}
+	for i := range prepared {
+		if prepared[i].Type.Persistence == messages.Transient {
+			return nil, messages.Invalid("staged event", "%v is transient: nothing of it is ever written", prepared[i].Type)
+		}
+	}
+	stamp(prepared, e.Now())
+	t := &stagedTicket{done: make(chan struct{})}
+	t.Ticket = Ticket{engine: e, answered: t.done, staged: e.Store.NextStagedID()}
+	if err := write(t.staged, prepared); err != nil {
+		return nil, err
+	}
+	e.staged.mu.Lock()
+	if e.staged.waiting == nil {
+		e.staged.waiting = make(map[persistence.StagedID]*stagedTicket)
+	}
+	e.staged.waiting[t.staged] = t
+	e.staged.mu.Unlock()
+	e.lookLater()
+	return &t.Ticket, nil
+}
+
+// lookLater has the writer look by itself while tickets are outstanding.
+func (e *Engine) lookLater() {
+	e.timers.arm("staged", stagedLook, func() {
+		low, any := e.staged.lowest()
+		if !any {
+			return
+		}
+		_ = e.post(&stagedJob{engine: e, from: low})
+		e.lookLater()
+	})
+}
+
+// Poke tells the writer that the batches of the tickets were committed. A
+// ticket whose batch was not is answered with [messages.ErrNotStaged].
+func (e *Engine) Poke(tickets []*Ticket) {
+	low, any := e.staged.lowest()
+	if !any {
+		return
+	}
+	j := &stagedJob{engine: e, from: low}
+	for _, t := range tickets {
+		if t != nil {
+			j.poked = append(j.poked, t.staged)
+		}
+	}
+	_ = e.send(j)
+}
+
+// orderStaged orders what a crash left.
+func (e *Engine) orderStaged() error {
+	j := &stagedJob{engine: e, all: true}
+	if err := e.post(j); err != nil {
+		return err
+	}
+	if err := e.await(j.answered); err != nil {
+		return err
+	}
+	return j.err
+}
+
+// stagedJob orders the committed Stage calls from an id on. Each is deleted in
+// the batch that orders it, and remembered like an idempotency key, so that a
+// batch which is applied twice orders its events once.
+type stagedJob struct {
+	engine   *Engine
+	from     persistence.StagedID
+	all      bool // in batches of MaxAppendSize, until none is left
+	poked    []persistence.StagedID
+	found    []persistence.StagedID
+	receipts []messages.Receipt
+	err      error
+	answered <-chan struct{}
+}
+
+func (j *stagedJob) weight() (int, int)       { return 1, eventOverhead }
+func (j *stagedJob) enlist(a <-chan struct{}) { j.answered = a }
+
+func (j *stagedJob) run(w *writer) {
+	limit := w.engine.MaxAppendSize
+	for {
+		records, err := w.store.StagedRecords(j.from, limit)
+		if err != nil {
+			j.err = w.refuse(err)
+			return
+		}
+		if len(records) == 0 {
+			return
+		}
+		w.needSync = true
+		for i := range records {
+			if j.err = j.order(w, &records[i]); j.err != nil {
+				return
+			}
+		}
+		j.from = records[len(records)-1].ID
+		j.from.Counter++
+		if len(records) == 0 || w.written == len(w.placed) && w.batch.Empty() {
+			return
+		}
+		// What is next may be much more: keep batches within bounds.
+		if err := w.commit(false); err != nil {
+			j.err = err
+			return
+		}
+	}
+}
+
+func (j *stagedJob) order(w *writer, s *persistence.Staged) error {
+	key := persistence.StagedKey(s.ID)
+	known, err := w.keys.find(w, key, [16]byte{})
+	if err != nil {
+		return w.refuse(err)
+	}
+	w.collect()
+	w.batch.DeleteStaged(s.ID)
+	receipt := messages.Receipt{}
+	if known != nil {
+		receipt = *known
+		receipt.Repeated = true
+	} else {
+		receipt = w.place(s.Events)
+		w.keys.add(w, key, persistence.Appended{Ordered: w.clock.last, Receipt: receipt})
+	}
+	j.found = append(j.found, s.ID)
+	j.receipts = append(j.receipts, receipt)
+	return nil
+}
+
+func (j *stagedJob) finish(err error) {
+	if err == nil {
+		err = j.err
+	}
+	for i, id := range j.found {
+		j.engine.staged.resolve(id, j.receipts[i], err)
+	}
+	for _, id := range j.poked {
+		if err == nil {
+			j.engine.staged.resolve(id, messages.Receipt{}, messages.ErrNotStaged)
+		}
+	}
+	j.err = err
+}

@@ -1,0 +1,162 @@
+package actors
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/retinue-go/retinue/messages"
+)
+
+// Trim says what of the trimmable log is kept. An entry goes when it is
+// neither among the newest MinEntries nor younger than MinAge, and no
+// follower still needs it.
+type Trim struct {
+	// Every is the pause between two passes; the first comes one pause after
+	// Open. 0 means an hour.
+	Every time.Duration
+	// Off leaves trimming to Bus.Trim.
+	Off bool
+	// MinEntries are always kept; 0 means 10,000, below 0 none.
+	MinEntries int
+	// MinAge is always kept; 0 means 14 days, below 0 nothing.
+	MinAge time.Duration
+	// MaxPerPass bounds one pass; 0 means 100,000.
+	MaxPerPass int
+	// Hold is how old an entry may become because a follower of the trimmable
+	// log has not read it, in this process or not; 0 means 90 days.
+	Hold time.Duration
+}
+
+// Trimmed is what one pass did.
+type Trimmed struct {
+	// Entries that went.
+	Entries uint64
+	// Horizon after the pass.
+	Horizon messages.TrimmableID
+	// Held is the follower that kept more from going, if one did.
+	Held string
+}
+
+// trimmer makes a pass every Trim.Every, re-armed after the work, so that
+// passes never pile up.
+type trimmer struct {
+	engine *Engine
+	timer  *time.Timer
+}
+
+type trimNow struct{}
+
+// Receive implements [actor.Actor].
+func (t *trimmer) Receive(c actor.Context) {
+	switch c.Message().(type) {
+	case *actor.Started:
+		t.arm(c)
+	case trimNow:
+		e := t.engine
+		if _, err := e.trim(); err != nil && e.open() == nil {
+			e.Logger.Warn("trim failed", slog.Any("error", err))
+		}
+		t.arm(c)
+	case *actor.Stopping:
+		if t.timer != nil {
+			t.timer.Stop()
+		}
+	}
+}
+
+func (t *trimmer) arm(c actor.Context) {
+	if t.engine.Trim.Off {
+		return
+	}
+	self, root := c.Self(), t.engine.root
+	t.timer = time.AfterFunc(t.engine.Trim.Every, func() { root.Send(self, trimNow{}) })
+}
+
+// TrimNow makes one pass. Errors: [messages.ErrReentrant],
+// [messages.ErrClosed], [messages.FailedError].
+func (e *Engine) TrimNow(ctx context.Context) (Trimmed, error) {
+	if e.callers.current() {
+		return Trimmed{}, fmt.Errorf("Trim from inside a reaction or an Update: %w", messages.ErrReentrant)
+	}
+	if err := e.admissible(ctx); err != nil {
+		return Trimmed{}, err
+	}
+	return e.trim()
+}
+
+// trim finds the new horizon outside the writer and moves it there. What it
+// found can only grow meanwhile: ages rise, cursors and heads move up; a Seek
+// back is checked again by the writer.
+func (e *Engine) trim() (result Trimmed, err error) {
+	marks := e.Durable()
+	target, err := e.trimTarget(marks)
+	if err != nil {
+		return Trimmed{}, err
+	}
+	hold, err := e.orderedBefore(marks, e.Trim.Hold)
+	if err != nil {
+		return Trimmed{}, err
+	}
+	err = e.control(false, func(w *writer) error {
+		result = Trimmed{Horizon: w.horizon}
+		to := uint64(target)
+		if held, low := e.slowest(); held != "" && max(low, hold) < to {
+			to, result.Held = max(low, hold), held
+		}
+		if to <= uint64(w.horizon) {
+			return nil
+		}
+		w.collect()
+		w.batch.Trim(w.horizon, messages.TrimmableID(to))
+		result.Entries = to - uint64(w.horizon)
+		w.horizon = messages.TrimmableID(to)
+		result.Horizon = w.horizon
+		w.needSync = true
+		return nil
+	})
+	return result, err
+}
+
+// trimTarget is the horizon that count, age and the bound of a pass allow.
+func (e *Engine) trimTarget(marks *Marks) (uint64, error) {
+	head, low := uint64(marks.Trimmable), uint64(marks.Horizon)
+	target := low
+	if keep := uint64(max(e.Trim.MinEntries, 0)); head > keep {
+		target = head - keep
+	}
+	target = min(target, low+uint64(e.Trim.MaxPerPass))
+	if e.Trim.MinAge <= 0 || target <= low {
+		return target, nil
+	}
+	old, err := e.orderedBefore(marks, e.Trim.MinAge)
+	return min(target, old), err
+}
+
+// orderedBefore returns the first trimmable id that is younger than age, in
+// ordering time.
+func (e *Engine) orderedBefore(marks *Marks, age time.Duration) (uint64, error) {
+	var now time.Time
+	err := e.control(false, func(w *writer) error {
+		now = orderedTime(w.clock.tick())
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return e.Store.SeekTime(messages.TrimmableLog, now.Add(-age), uint64(marks.Horizon), uint64(marks.Trimmable))
+}
+
+// slowest returns the follower of the trimmable log with the lowest cursor.
+// Called on the writer.
+func (e *Engine) slowest() (name string, cursor uint64) {
+	for _, t := range e.known() {
+		if t.log == messages.TrimmableLog && (name == "" || t.cursor.Next < cursor) {
+			name, cursor = t.name, t.cursor.Next
+		}
+	}
+	return name, cursor
+}

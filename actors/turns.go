@@ -1,0 +1,88 @@
+package actors
+
+import (
+	"errors"
+
+	"github.com/retinue-go/retinue/messages"
+	"github.com/retinue-go/retinue/persistence"
+)
+
+// errStale refuses what an incarnation commits after it was replaced. Its
+// host ends without a word.
+var errStale = errors.New("actors: commit of a replaced incarnation")
+
+// commitJob makes turns and the cursor permanent together, or puts an entry
+// aside, or works one off.
+type commitJob struct {
+	tracker     *tracker
+	incarnation uint64
+	// expect is the cursor that the turns started from.
+	expect uint64
+	cursor persistence.Cursor
+	state  *persistence.State
+	events []messages.Prepared
+	merge  []func(*persistence.Batch) error
+	park   []*persistence.Parked
+	unpark []uint64
+	sync   bool
+
+	bytes    int
+	err      error
+	answered <-chan struct{}
+}
+
+func (j *commitJob) weight() (int, int)       { return len(j.events), j.bytes }
+func (j *commitJob) enlist(a <-chan struct{}) { j.answered = a }
+
+func (j *commitJob) run(w *writer) {
+	t := j.tracker
+	if j.incarnation != t.incarnation || j.expect != t.cursor.Next {
+		j.err = errStale
+		return
+	}
+	w.collect()
+	for _, merge := range j.merge {
+		if j.err = merge(w.batch); j.err != nil {
+			return
+		}
+	}
+	if j.state != nil {
+		w.batch.Write(j.state)
+	}
+	for _, p := range j.park {
+		w.batch.SetParked(t.number, p)
+	}
+	for _, id := range j.unpark {
+		w.batch.DeleteParked(t.number, id)
+	}
+	moved := j.cursor.Next != t.cursor.Next
+	t.cursor = j.cursor
+	w.batch.SetCursor(&t.cursor)
+	w.moved = append(w.moved, t)
+	ordered := false
+	if len(j.events) > 0 {
+		r := w.place(j.events)
+		ordered = r.FirstTrimmable != 0
+	}
+	// Readers see what a turn appended only once it is durable, so it does
+	// not wait for a later sync; cursor and reactions alone may.
+	w.needSync = w.needSync || ordered
+	w.mustSync = w.mustSync || j.sync || (moved && t.awaited(j.cursor.Next))
+}
+
+func (j *commitJob) finish(err error) {
+	if err != nil {
+		j.err = err
+	}
+}
+
+// commit hands a commit to the writer and waits.
+func (e *Engine) commit(j *commitJob) error {
+	if err := e.post(j); err != nil {
+		return err
+	}
+	if err := e.await(j.answered); err != nil {
+		return err
+	}
+	return j.err
+}

@@ -1,0 +1,185 @@
+package actors
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/retinue-go/retinue/messages"
+	"github.com/retinue-go/retinue/persistence"
+)
+
+// Transaction is what the closure of an Update works on: the writer waits
+// while it runs. It belongs to the closure's goroutine and ends with it.
+type Transaction struct {
+	engine *Engine
+	state  *persistence.State
+	events []messages.Prepared
+	bytes  int
+	phase  *atomic.Int32
+	err    error
+}
+
+// Phases of an update. The goroutine that moves it on by compare-and-swap
+// decides: the caller or the writer.
+const (
+	updateWaiting   = iota // in the writer's queue
+	updateGranted          // the closure runs, the writer waits
+	updateReturned         // the closure has ended, the writer goes on
+	updateWithdrawn        // the caller's ctx ended while waiting
+	updatePoisoned         // the closure took too long, the writer went on
+)
+
+// State returns the application's keys. Errors: [messages.ErrTimeout] once
+// the transaction is poisoned, [messages.ErrEnded] after its end.
+func (t *Transaction) State() (*persistence.State, error) {
+	switch t.phase.Load() {
+	case updateGranted:
+		return t.state, nil
+	case updatePoisoned:
+		return nil, fmt.Errorf("transaction took over %v: %w", t.engine.UpdateTimeout, messages.ErrTimeout)
+	}
+	return nil, fmt.Errorf("transaction: %w", messages.ErrEnded)
+}
+
+// Follower returns a follower's keys, to read. Errors: those of State,
+// [messages.ErrUnknownFollower].
+func (t *Transaction) Follower(name string) (*persistence.State, error) {
+	if _, err := t.State(); err != nil {
+		return nil, err
+	}
+	f, err := t.engine.tracker(name)
+	if err != nil {
+		return nil, err
+	}
+	return t.engine.Store.FollowerState(f.number), nil
+}
+
+// Append adds events to the transaction.
+func (t *Transaction) Append(events []messages.Event) error {
+	if _, err := t.State(); err != nil {
+		return err
+	}
+	prepared, bytes, err := t.engine.prepare(events, false)
+	if err == nil && t.bytes+bytes > t.engine.MaxAppendSize {
+		err = &messages.TooLargeError{What: "append", Size: t.bytes + bytes, Limit: t.engine.MaxAppendSize}
+	}
+	if err != nil {
+		return t.Fail(err)
+	}
+	stamp(prepared, t.engine.Now())
+	t.events = append(t.events, prepared...)
+	t.bytes += bytes
+	return nil
+}
+
+// Fail remembers an error: the transaction cannot commit any more.
+func (t *Transaction) Fail(err error) error {
+	if t.err == nil {
+		t.err = err
+	}
+	return err
+}
+
+// updateJob holds the writer while a closure runs on its caller's goroutine.
+type updateJob struct {
+	Ticket
+	phase    atomic.Int32
+	tx       *Transaction
+	granted  chan struct{} // closed by the writer
+	returned chan struct{} // closed by the caller
+	// outcome of the closure; written before returned is closed.
+	outcome error
+}
+
+// Update runs do as one serial transaction. Errors: what do returned, the
+// first error of Set, Delete or Append, [messages.ErrTimeout],
+// [messages.TooLargeError], [messages.ErrReentrant], [messages.ErrClosed],
+// [messages.FailedError]; ctx's error while do has not begun,
+// [messages.UncertainError] after it ended.
+func (e *Engine) Update(ctx context.Context, do func(*Transaction) error) (messages.Receipt, error) {
+	if err := e.admissible(ctx); err != nil {
+		return messages.Receipt{}, err
+	}
+	j := &updateJob{Ticket: Ticket{engine: e}, granted: make(chan struct{}), returned: make(chan struct{})}
+	j.tx = &Transaction{engine: e, state: e.Store.ApplicationState(), phase: &j.phase}
+	if err := e.send(j); err != nil {
+		return messages.Receipt{}, err
+	}
+	select {
+	case <-j.granted:
+	case <-e.Failed():
+		return j.failed()
+	case <-ctx.Done():
+		if j.phase.CompareAndSwap(updateWaiting, updateWithdrawn) {
+			return messages.Receipt{}, ctx.Err()
+		}
+		<-j.granted
+	}
+	j.call(do)
+	return j.Wait(ctx)
+}
+
+// call runs the closure. Error, panic and Goexit all roll back; the last two
+// go on through the caller's own stack.
+func (j *updateJob) call(do func(*Transaction) error) {
+	j.outcome = errRolledBack
+	leave := j.engine.callers.enterUpdate()
+	defer func() {
+		leave()
+		j.phase.CompareAndSwap(updateGranted, updateReturned)
+		close(j.returned)
+	}()
+	err := do(j.tx)
+	if err == nil {
+		err = j.tx.err
+	}
+	j.outcome = err
+}
+
+var errRolledBack = fmt.Errorf("retinue: transaction panicked")
+
+func (j *updateJob) weight() (int, int)       { return 1, eventOverhead }
+func (j *updateJob) enlist(a <-chan struct{}) { j.answered = a }
+
+// run applies what this round holds so far, so that the closure sees it, and
+// hands over.
+func (j *updateJob) run(w *writer) {
+	if j.phase.Load() == updateWithdrawn {
+		return
+	}
+	if err := w.commit(false); err != nil {
+		j.err = err
+		close(j.granted)
+		return
+	}
+	if !j.phase.CompareAndSwap(updateWaiting, updateGranted) {
+		return
+	}
+	close(j.granted)
+	timeout := time.NewTimer(w.engine.UpdateTimeout)
+	defer timeout.Stop()
+	select {
+	case <-j.returned:
+	case <-timeout.C:
+		if j.phase.CompareAndSwap(updateGranted, updatePoisoned) {
+			j.err = w.refuse(fmt.Errorf("transaction took over %v: %w", w.engine.UpdateTimeout, messages.ErrTimeout))
+			return
+		}
+		<-j.returned
+	}
+	if j.outcome != nil {
+		j.err = w.refuse(j.outcome)
+		return
+	}
+	w.batch.Write(j.tx.state)
+	j.receipt = w.place(j.tx.events)
+	w.needSync = true
+}
+
+func (j *updateJob) finish(err error) {
+	if err != nil {
+		j.receipt, j.err = messages.Receipt{}, err
+	}
+}

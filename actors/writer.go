@@ -1,0 +1,244 @@
+package actors
+
+import (
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/retinue-go/retinue/messages"
+	"github.com/retinue-go/retinue/persistence"
+)
+
+// dirtyFor bounds how long an unsynced commit waits for its sync.
+const dirtyFor = time.Second
+
+// writer is the one door to the store: everything that is written, is written
+// by it, one round after the other. So the order of the write-ahead log is
+// its order is the order of ids.
+//
+// Invariants, between rounds:
+//   - heads, horizon and every tracker's cursor are those of the last commit;
+//   - placed is empty and the batch is empty;
+//   - durable <= heads, and durable = heads unless dirty.
+type writer struct {
+	engine *Engine
+	store  *persistence.Store
+	batch  *persistence.Batch
+	clock  clock
+
+	heads        persistence.Heads
+	horizon      messages.TrimmableID
+	nextFollower uint32
+	keys         keyWindow
+
+	// placed are the events of this round, transient ones with no id, in
+	// order; those below written are in the batch already.
+	placed  []persistence.Placed
+	written int
+	named   []namedType // numbers given in this round, not known to readers
+	moved   []*tracker  // whose cursor this round moves
+	// needSync is set by a job whose answer rests on a sync, where the bus's
+	// durability is not a weaker one; mustSync by a job that asks for a sync.
+	needSync, mustSync bool
+	// dirty is true while commits wait for a sync; unsynced are the trackers
+	// whose cursors they moved.
+	dirty    bool
+	unsynced map[*tracker]struct{}
+}
+
+type namedType struct {
+	number       uint32
+	module, kind string
+}
+
+func newWriter(e *Engine) *writer {
+	opened := e.Store.Opened()
+	return &writer{
+		engine:       e,
+		store:        e.Store,
+		batch:        e.Store.NewBatch(),
+		clock:        newClock(e.Now, opened.Heads.Ordered, opened.Heads.Offset),
+		heads:        opened.Heads,
+		horizon:      opened.Horizon,
+		nextFollower: opened.NextFollower,
+		keys:         newKeyWindow(e.KeyWindow, opened.Buckets),
+		unsynced:     make(map[*tracker]struct{}),
+	}
+}
+
+// Receive implements [actor.Actor].
+func (w *writer) Receive(c actor.Context) {
+	switch m := c.Message().(type) {
+	case *round:
+		w.round(m)
+	case *actor.Stopped:
+		if w.engine.open() == nil {
+			w.store.Fence().Trip(fmt.Errorf("the writer was stopped from outside"))
+		}
+	}
+}
+
+// round walks the jobs in order, commits what they collected, answers them
+// all, and tells readers. A panic here is a broken invariant: the store fails,
+// because nobody knows what the batch holds.
+func (w *writer) round(r *round) {
+	defer func() {
+		if p := recover(); p != nil {
+			cause := &messages.PanicError{Value: p, Stack: debug.Stack()}
+			w.store.Fence().Trip(cause)
+			w.answer(r, &messages.FailedError{Cause: cause})
+		}
+	}()
+	w.needSync, w.mustSync = false, false
+	for _, j := range r.jobs {
+		j.run(w)
+	}
+	err := w.commit(w.syncNow())
+	if err == nil {
+		w.publish()
+	}
+	w.answer(r, err)
+	clear(w.placed)
+	w.placed, w.written = w.placed[:0], 0
+}
+
+func (w *writer) answer(r *round, err error) {
+	for _, j := range r.jobs {
+		j.finish(err)
+	}
+	close(r.answered)
+}
+
+// syncNow decides about the sync of this round by the bus's durability.
+func (w *writer) syncNow() bool {
+	d := w.engine.Durability
+	return w.mustSync || (w.needSync && d.Interval == 0 && !d.None)
+}
+
+// collect writes what was placed so far into the batch. It is called before
+// anything else goes into the batch, so that order is kept.
+func (w *writer) collect() {
+	if w.written == len(w.placed) {
+		return
+	}
+	w.batch.Place(w.placed[w.written:])
+	w.written = len(w.placed)
+	w.heads.Offset = w.clock.offset
+	w.batch.SetHeads(w.heads)
+}
+
+// commit applies the batch. After an error the store has failed.
+func (w *writer) commit(sync bool) error {
+	w.collect()
+	var err error
+	switch {
+	case !w.batch.Empty():
+		err = w.batch.Commit(sync)
+		w.dirty = true
+	case sync && w.dirty:
+		err = w.store.Sync()
+	}
+	if err != nil {
+		return err
+	}
+	for _, n := range w.named {
+		w.store.Learn(n.number, n.module, n.kind)
+	}
+	w.named = w.named[:0]
+	clear(w.keys.pending)
+	for _, t := range w.moved {
+		t.applied.Store(t.cursor.Next)
+		w.unsynced[t] = struct{}{}
+	}
+	clear(w.moved)
+	w.moved = w.moved[:0]
+	if sync {
+		w.dirty = false
+	}
+	return nil
+}
+
+// publish shows readers what is durable now, or sees to a sync later.
+func (w *writer) publish() {
+	e := w.engine
+	if w.dirty && !e.Durability.None {
+		wait := dirtyFor
+		if e.Durability.Interval > 0 {
+			wait = e.Durability.Interval
+		}
+		e.timers.arm("sync", wait, func() { _ = e.post(&controlJob{sync: true, do: nothing}) })
+		e.broadcast.publish(w.placed, false)
+		return
+	}
+	for t := range w.unsynced {
+		t.settle(t.applied.Load())
+	}
+	clear(w.unsynced)
+	e.publish(Marks{Heads: w.heads, Horizon: w.horizon})
+	e.broadcast.publish(w.placed, true)
+}
+
+func nothing(*writer) error { return nil }
+
+// place gives the events their ids. They are adjacent in both logs.
+func (w *writer) place(events []messages.Prepared) messages.Receipt {
+	r := messages.Receipt{}
+	for i := range events {
+		p := &events[i]
+		placed := persistence.Placed{Prepared: p, Ordered: w.clock.tick()}
+		if p.Time.IsZero() {
+			p.Time = orderedTime(placed.Ordered)
+		}
+		if p.Type.Persistence != messages.Transient {
+			w.number(&placed, &r)
+		}
+		w.placed = append(w.placed, placed)
+	}
+	r.NextEvent, r.NextTrimmable = w.heads.Event, w.heads.Trimmable
+	return r
+}
+
+func (w *writer) number(p *persistence.Placed, r *messages.Receipt) {
+	p.Type = w.typeNumber(p.Prepared.Type)
+	w.heads.Ordered = p.Ordered
+	p.Trimmable = w.heads.Trimmable
+	w.heads.Trimmable++
+	if r.FirstTrimmable == 0 {
+		r.FirstTrimmable = p.Trimmable
+	}
+	r.LastTrimmable = p.Trimmable
+	if p.Prepared.Type.Persistence != messages.Persistent {
+		return
+	}
+	p.Event = w.heads.Event
+	w.heads.Event++
+	if r.FirstEvent == 0 {
+		r.FirstEvent = p.Event
+	}
+	r.LastEvent = p.Event
+}
+
+// typeNumber finds or gives the number of a type. A new one enters the
+// readers' memory only when its record has been committed.
+func (w *writer) typeNumber(t messages.Type) uint32 {
+	if n := w.store.TypeNumber(t.Module, t.Kind); n != 0 {
+		return n
+	}
+	i := slices.IndexFunc(w.named, func(n namedType) bool { return n.module == t.Module && n.kind == t.Kind })
+	if i >= 0 {
+		return w.named[i].number
+	}
+	n := namedType{uint32(w.store.Types() + len(w.named) + 1), t.Module, t.Kind}
+	w.named = append(w.named, n)
+	w.batch.NameType(n.number, n.module, n.kind)
+	return n.number
+}
+
+// refuse has the round synced where the refusal rests on unsynced commits.
+func (w *writer) refuse(err error) error {
+	w.needSync = w.needSync || w.dirty
+	return err
+}

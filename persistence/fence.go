@@ -1,0 +1,140 @@
+package persistence
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// Fence stands between a failing disk and the program: the first failure that
+// Pebble would end the process for trips it, the goroutine that met it is
+// parked for ever, and every commit from then on returns the cause. A tripped
+// fence never opens again; only a new process, or a new store, reads on.
+type Fence struct {
+	tripped chan struct{}
+	once    sync.Once
+	// cause is written before tripped is closed, read after.
+	cause error
+}
+
+// NewFence returns a fence that is not tripped.
+func NewFence() *Fence { return &Fence{tripped: make(chan struct{})} }
+
+// Trip fails the store with cause; only the first call counts.
+func (f *Fence) Trip(cause error) {
+	f.once.Do(func() {
+		f.cause = cause
+		close(f.tripped)
+	})
+}
+
+// Tripped is closed by the first failure.
+func (f *Fence) Tripped() <-chan struct{} { return f.tripped }
+
+// Cause returns what tripped the fence, nil while it stands.
+func (f *Fence) Cause() error {
+	select {
+	case <-f.tripped:
+		return f.cause
+	default:
+		return nil
+	}
+}
+
+// Configure prepares the options of a Pebble database that the program opens
+// itself and shares with a bus: the block-property collectors (without them
+// filtered reads are slow, never wrong), the format version, and a logger and
+// event listener that keep a failing disk from ending the process. It returns
+// the fence to pass in the bus's options. Call it before pebble.Open; a logger
+// already set receives what is not fatal.
+func Configure(o *pebble.Options) *Fence {
+	f := NewFence()
+	if o.FormatMajorVersion < formatMajorVersion {
+		o.FormatMajorVersion = formatMajorVersion
+	}
+	o.BlockPropertyCollectors = append(o.BlockPropertyCollectors, blockPropertyCollectors()...)
+	o.Logger = &fenceLogger{fence: f, next: o.Logger}
+	if o.EventListener == nil {
+		o.EventListener = &pebble.EventListener{}
+	}
+	// Pebble's defaults call Fatalf for the first and print the second.
+	corruption, background := o.EventListener.DataCorruption, o.EventListener.BackgroundError
+	o.EventListener.DataCorruption = func(info pebble.DataCorruptionInfo) {
+		o.Logger.Errorf("data corruption: %v", info)
+		if corruption != nil {
+			corruption(info)
+		}
+	}
+	o.EventListener.BackgroundError = func(err error) {
+		o.Logger.Errorf("background error: %v", err)
+		if background != nil {
+			background(err)
+		}
+	}
+	return f
+}
+
+// formatMajorVersion is fixed per release: ratcheting it is one-way.
+const formatMajorVersion = pebble.FormatValueSeparation
+
+// fenceLogger gives Pebble's messages to next, and turns its exits into a
+// tripped fence. A Fatalf that returned would make a failed fsync a success.
+type fenceLogger struct {
+	fence *Fence
+	next  pebble.Logger
+}
+
+func (l *fenceLogger) Infof(string, ...any) {}
+
+func (l *fenceLogger) Errorf(format string, args ...any) {
+	if l.next != nil {
+		l.next.Errorf(format, args...)
+	}
+}
+
+func (l *fenceLogger) Fatalf(format string, args ...any) {
+	err := fmt.Errorf(format, args...)
+	for _, arg := range args {
+		if cause, ok := arg.(error); ok {
+			err = cause
+		}
+	}
+	l.Errorf("fatal: %v", err)
+	l.fence.Trip(err)
+	select {}
+}
+
+// slogLogger writes Pebble's errors to a slog.Logger, at most one a second:
+// Pebble retries a failing flush without a pause.
+type slogLogger struct {
+	log  *slog.Logger
+	mu   sync.Mutex
+	last time.Time
+	held int
+}
+
+func (l *slogLogger) Infof(string, ...any) {}
+
+func (l *slogLogger) Fatalf(format string, args ...any) { l.Errorf(format, args...) }
+
+func (l *slogLogger) Errorf(format string, args ...any) {
+	l.mu.Lock()
+	now := time.Now()
+	if now.Sub(l.last) < time.Second {
+		l.held++
+		l.mu.Unlock()
+		return
+	}
+	held := l.held
+	l.last, l.held = now, 0
+	l.mu.Unlock()
+	l.log.LogAttrs(context.Background(), slog.LevelError, "pebble",
+		slog.String("error", fmt.Sprintf(format, args...)), slog.Int("suppressed", held))
+}
+
+var errAbandoned = errors.New("the store was abandoned after a failure")
