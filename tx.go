@@ -45,7 +45,8 @@ func (tx *Tx) Get(key []byte) ([]byte, error) {
 
 // Set writes one of the application's keys; it keeps neither argument. Keys
 // have 1 to [followers.MaxKey] bytes, values up to [followers.MaxValue].
-// Errors: [messages.InvalidError], remembered: the transaction cannot commit.
+// Errors: [messages.InvalidError], [messages.TooLargeError] over
+// [Options.MaxAppendSize], remembered: the transaction cannot commit.
 func (tx *Tx) Set(key, value []byte) error {
 	s, err := tx.t.State()
 	if err != nil {
@@ -55,7 +56,7 @@ func (tx *Tx) Set(key, value []byte) error {
 		return tx.t.Fail(err)
 	}
 	s.Set(key, value)
-	return nil
+	return tx.t.CheckSize()
 }
 
 // Delete removes one of the application's keys. Errors: those of Set.

@@ -77,6 +77,8 @@ func (e *Engine) awaitCursor(ctx context.Context, t *tracker, id uint64) error {
 		return err
 	case <-e.Failed():
 		return &messages.FailedError{Cause: e.Store.Fence().Cause()}
+	case <-e.down:
+		return messages.ErrClosed
 	case <-ctx.Done():
 		return errors.Join(ctx.Err(), t.lastError())
 	}

@@ -177,6 +177,9 @@ func (b *broadcaster) add(s *subscriber) {
 	if b.subs == nil {
 		b.subs = make(map[*subscriber]struct{})
 	}
+	if len(b.subs) == 0 {
+		b.held, b.ordered = nil, false // left by subscribers that are gone
+	}
 	b.subs[s] = struct{}{}
 	b.count.Add(1)
 }

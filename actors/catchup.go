@@ -45,7 +45,7 @@ func (r *run) going(ctx context.Context) bool {
 // resume takes up the cursor where the last run, or a command since, left it.
 func (r *run) resume() error {
 	cursor := r.tracker.cursor
-	if r.position == 0 || cursor.Next != r.committed {
+	if r.position < cursor.Next || cursor.Next != r.committed {
 		r.position, r.hint = cursor.Next, cursor.Hint
 		r.tracker.position.Store(r.position)
 	}
@@ -155,7 +155,7 @@ func (r *run) commitAs(sync bool) error {
 	t := r.tracker
 	job := &commitJob{
 		tracker: t, incarnation: r.incarnation, expect: r.committed, cursor: r.cursor,
-		state: r.state, events: r.events, merge: r.merges, park: r.park, sync: sync,
+		state: r.state, events: r.events, merge: r.merges, park: r.park, sync: sync, bytes: r.state.Size(),
 	}
 	if err := t.engine.commit(job); err != nil {
 		return err

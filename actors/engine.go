@@ -59,8 +59,9 @@ type Engine struct {
 	tree   *actor.PID
 	writer *actor.PID
 	groups *actor.PID // parent of the followers' supervisors
-	// ended is closed when the root actor has stopped.
-	ended chan struct{}
+	// down is closed when the tree is told to stop: what was not answered by
+	// then is not any more. ended is closed when the root actor has stopped.
+	down, ended chan struct{}
 
 	durable atomic.Pointer[Marks]
 	events  *semaphore.Weighted
@@ -68,6 +69,7 @@ type Engine struct {
 
 	gate    sync.RWMutex // guards closing: a job sent under it is answered
 	closing bool
+	stop    sync.Once
 
 	mu       sync.Mutex
 	trackers map[string]*tracker
@@ -112,6 +114,7 @@ func Start(c Config) (*Engine, error) {
 	e := &Engine{
 		Config:   c,
 		root:     c.System.Root.Copy(),
+		down:     make(chan struct{}),
 		ended:    make(chan struct{}),
 		events:   semaphore.NewWeighted(c.MaxPendingEvents),
 		bytes:    semaphore.NewWeighted(c.MaxPendingBytes),
@@ -121,7 +124,11 @@ func Start(c Config) (*Engine, error) {
 	e.durable.Store(&Marks{Heads: opened.Heads, Horizon: opened.Horizon})
 	e.followed.Store(&[]*tracker{})
 	for _, cursor := range opened.Cursors {
-		e.trackers[cursor.Name] = newTracker(e, cursor, opened.Controls[cursor.Number])
+		t := newTracker(e, cursor, opened.Controls[cursor.Number])
+		if !opened.Clean {
+			t.careful = pageEntries
+		}
+		e.trackers[cursor.Name] = t
 	}
 	tree, err := e.root.SpawnNamed(actor.PropsFromProducer(func() actor.Actor { return &rootActor{engine: e} },
 		actor.WithSupervisor(lastResort{e})), "retinue-"+c.Name)
@@ -185,13 +192,16 @@ func (e *Engine) post(j job) error {
 	return nil
 }
 
-// await waits for a job that was sent. Errors: [messages.FailedError].
+// await waits for a job that was posted. Errors: [messages.FailedError],
+// [messages.ErrClosed].
 func (e *Engine) await(answered <-chan struct{}) error {
 	select {
 	case <-answered:
 		return nil
-	case <-e.Store.Fence().Tripped():
+	case <-e.Failed():
 		return &messages.FailedError{Cause: e.Store.Fence().Cause()}
+	case <-e.down:
+		return messages.ErrClosed
 	}
 }
 
@@ -227,7 +237,13 @@ func (e *Engine) Close(ctx context.Context) error {
 	e.timers.stop()
 	e.broadcast.close()
 	e.staged.fail(messages.ErrClosed)
-	e.root.Stop(e.tree)
+	for _, t := range e.known() {
+		t.failWaiters(messages.ErrClosed)
+	}
+	e.stop.Do(func() {
+		close(e.down)
+		e.root.Stop(e.tree)
+	})
 	select {
 	case <-e.ended:
 		return err
@@ -244,11 +260,13 @@ func (e *Engine) quietFollowers(ctx context.Context) error {
 		t.interrupt()
 	}
 	for _, t := range followed {
-		if t.hold(ctx) != nil {
-			stuck = append(stuck, t.name)
-		} else {
+		err := t.hold(ctx)
+		switch {
+		case err == nil:
 			t.ended.Store(true)
 			t.letGo()
+		case !errors.Is(err, messages.ErrFailed): // a failed bus ends its runs by itself
+			stuck = append(stuck, t.name)
 		}
 	}
 	if stuck == nil {

@@ -2,6 +2,7 @@ package actors
 
 import (
 	"context"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -79,9 +80,9 @@ type run struct {
 	careful int
 	// marked is true while the stored cursor says that an entry is tried.
 	marked bool
-	// mark and eventsMark are where the turn under way began.
-	mark, eventsMark int
-	blockedBy        map[string]bool // sequence keys with parked entries
+	// mark, eventsMark and stateMark are where the turn under way began.
+	mark, eventsMark, stateMark int
+	blockedBy                   map[string]bool // sequence keys with parked entries
 
 	token   uint64
 	answers chan *followers.Done
@@ -127,9 +128,16 @@ func (r *run) run(done func(outcome)) {
 	t.cancelRun = cancel
 	t.report.running, t.report.since = true, time.Now()
 	t.mu.Unlock()
+	if t.wanted.Load() > 0 { // a command that came before it could see cancelRun
+		cancel()
+	}
 	r.timer = time.AfterFunc(commitEvery, func() { r.due.Store(true) })
 	o := outcome{err: errGoexit}
 	defer func() {
+		if p := recover(); p != nil { // not the user's: those are caught in their turn
+			t.engine.Store.Fence().Trip(&messages.PanicError{Value: p, Stack: debug.Stack()})
+			o = outcome{}
+		}
 		if o.err == errGoexit {
 			o = r.failed(r.turn.Entry(), &messages.PanicError{})
 		}

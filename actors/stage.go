@@ -123,7 +123,7 @@ func (e *Engine) Poke(tickets []*Ticket) {
 
 // orderStaged orders what a crash left.
 func (e *Engine) orderStaged() error {
-	j := &stagedJob{engine: e, all: true}
+	j := &stagedJob{engine: e}
 	if err := e.post(j); err != nil {
 		return err
 	}
@@ -133,13 +133,13 @@ func (e *Engine) orderStaged() error {
 	return j.err
 }
 
-// stagedJob orders the committed Stage calls from an id on. Each is deleted in
+// stagedJob orders the committed Stage calls from an id on, in batches of
+// about MaxAppendSize, until none is left. Each is deleted in
 // the batch that orders it, and remembered like an idempotency key, so that a
 // batch which is applied twice orders its events once.
 type stagedJob struct {
 	engine   *Engine
 	from     persistence.StagedID
-	all      bool // in batches of MaxAppendSize, until none is left
 	poked    []persistence.StagedID
 	found    []persistence.StagedID
 	receipts []messages.Receipt
@@ -169,9 +169,6 @@ func (j *stagedJob) run(w *writer) {
 		}
 		j.from = records[len(records)-1].ID
 		j.from.Counter++
-		if len(records) == 0 || w.written == len(w.placed) && w.batch.Empty() {
-			return
-		}
 		// What is next may be much more: keep batches within bounds.
 		if err := w.commit(false); err != nil {
 			j.err = err

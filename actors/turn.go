@@ -33,7 +33,11 @@ func (r *run) turns(ctx context.Context, entries []messages.Entry, live bool) (o
 		if !r.going(ctx) {
 			return outcome{}, nil
 		}
-		if r.parkBehind(e) {
+		behind, err := r.parkBehind(e)
+		if err != nil {
+			return r.failed(*e, err), nil
+		}
+		if behind {
 			continue
 		}
 		if err := r.markAttempt(e); err != nil {
@@ -85,7 +89,7 @@ func (r *run) batch(ctx context.Context, entries []messages.Entry, live bool) (o
 // attempt runs one turn. What it wrote joins the commit only if it returns
 // nil.
 func (r *run) attempt(ctx context.Context, e *messages.Entry, live bool, call func(*followers.Turn) error) error {
-	r.mark, r.eventsMark = r.state.Mark(), len(r.events)
+	r.mark, r.eventsMark, r.stateMark = r.state.Mark(), len(r.events), r.state.Size()
 	if r.plan.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, r.plan.Timeout)
@@ -131,9 +135,10 @@ func (r *run) react(t *followers.Turn) error {
 	return r.plan.React(t)
 }
 
-// admitEvents collects what a turn appended, within the limit of one append.
+// admitEvents collects what a turn appended. What it appended and wrote is
+// within the limit of one append.
 func (r *run) admitEvents(events []messages.Prepared) error {
-	size := 0
+	size := r.state.Size() - r.stateMark
 	for i := range events {
 		size += events[i].Size() + eventOverhead
 	}
@@ -266,19 +271,29 @@ func (r *run) block(e *messages.Entry, p *persistence.Parked) {
 	if r.plan.Key == nil {
 		return
 	}
-	if p.Key = r.plan.Key(*e); p.Key != "" {
+	if p.Key, _ = r.keyOf(e); p.Key != "" {
 		r.blockedBy[p.Key] = true
 	}
 }
 
+// keyOf asks the user's function, which may panic.
+func (r *run) keyOf(e *messages.Entry) (key string, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &messages.PanicError{Value: p, Stack: debug.Stack()}
+		}
+	}()
+	return r.plan.Key(*e), nil
+}
+
 // parkBehind parks an entry whose sequence key has parked entries before it.
-func (r *run) parkBehind(e *messages.Entry) bool {
+func (r *run) parkBehind(e *messages.Entry) (bool, error) {
 	if r.plan.Key == nil || len(r.blockedBy) == 0 {
-		return false
+		return false, nil
 	}
-	key := r.plan.Key(*e)
-	if !r.blockedBy[key] {
-		return false
+	key, err := r.keyOf(e)
+	if err != nil || !r.blockedBy[key] {
+		return false, err
 	}
 	p := &persistence.Parked{ID: idOf(r.tracker.log, e), Key: key}
 	if r.tracker.log == messages.TrimmableLog {
@@ -288,7 +303,7 @@ func (r *run) parkBehind(e *messages.Entry) bool {
 	r.park = append(r.park, p)
 	r.passed(e, 0)
 	r.cursor.Parked++
-	return true
+	return true, nil
 }
 
 // broken is the outcome where not a turn failed but the bus: nothing where it

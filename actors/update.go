@@ -62,15 +62,20 @@ func (t *Transaction) Append(events []messages.Event) error {
 		return err
 	}
 	prepared, bytes, err := t.engine.prepare(events, false)
-	if err == nil && t.bytes+bytes > t.engine.MaxAppendSize {
-		err = &messages.TooLargeError{What: "append", Size: t.bytes + bytes, Limit: t.engine.MaxAppendSize}
-	}
 	if err != nil {
 		return t.Fail(err)
 	}
 	stamp(prepared, t.engine.Now())
 	t.events = append(t.events, prepared...)
 	t.bytes += bytes
+	return t.CheckSize()
+}
+
+// CheckSize refuses a transaction that has become too large.
+func (t *Transaction) CheckSize() error {
+	if size := t.bytes + t.state.Size(); size > t.engine.MaxAppendSize {
+		return t.Fail(&messages.TooLargeError{What: "append", Size: size, Limit: t.engine.MaxAppendSize})
+	}
 	return nil
 }
 

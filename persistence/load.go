@@ -31,7 +31,12 @@ func (s *Store) loadFormat() error {
 		return messages.Corrupt("store id", "%d bytes, want %d", len(id), len(s.id))
 	}
 	epoch, err := s.metaNumber(metaEpoch, 4)
+	if err != nil {
+		return err
+	}
 	s.epoch = uint32(epoch)
+	clean, err := s.metaNumber(metaClean, 4)
+	s.opened.Clean = clean == epoch
 	return err
 }
 

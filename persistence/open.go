@@ -30,6 +30,7 @@ const (
 	metaEpoch     = "epoch"     // u32, by every Open
 	metaHeads     = "heads"     // heads and clock, by every batch of entries
 	metaHorizon   = "horizon"   // u64, by a trim
+	metaClean     = "clean"     // u32, by Close: the epoch that ended well
 	metaFollowers = "followers" // u32, by the start of a new follower
 )
 

@@ -67,6 +67,9 @@ type Opened struct {
 	Controls map[uint32]Control
 	// NextFollower is the number of the next new follower.
 	NextFollower uint32
+	// Clean is false where the epoch before was not closed: the process ended
+	// in the middle of something.
+	Clean bool
 	// Buckets of idempotency keys that hold any, ascending.
 	Buckets []uint32
 }
@@ -232,7 +235,9 @@ func (s *Store) Close() error {
 	}
 	s.closed = true
 	s.mu.Unlock()
-	err := s.Sync()
+	b := s.db.NewBatch()
+	check(b.Set(s.keys.meta(metaClean), binary.BigEndian.AppendUint32(nil, s.epoch), nil))
+	err := s.commit(b, true)
 	if s.fence.Cause() != nil {
 		return errors.Join(err, errAbandoned)
 	}
