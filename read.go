@@ -2,6 +2,7 @@ package retinue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -98,7 +99,7 @@ func (b *Bus) Page(ctx context.Context, q Query) (Page, error) {
 	if err != nil {
 		return Page{}, err
 	}
-	p := Page{Head: r.head, Horizon: r.low}
+	p := Page{Head: r.head}
 	for r.more() && len(p.Entries) < limit {
 		if err := ctx.Err(); err != nil {
 			return Page{}, err
@@ -110,6 +111,7 @@ func (b *Bus) Page(ctx context.Context, q Query) (Page, error) {
 			p.Entries = append(p.Entries, r.read.Entries[i].Clone())
 		}
 	}
+	p.Horizon = r.low
 	if r.more() {
 		next := r.query.From
 		if q.Reverse {
@@ -128,11 +130,14 @@ type reading struct {
 	query     persistence.PageQuery
 	read      persistence.Page
 	low, head uint64
+	// floating: query.From stands for the horizon, wherever that is by now.
+	// Forward it is taken at its word with the first page.
+	floating bool
 }
 
 func (b *Bus) read(q Query) (*reading, error) {
 	marks := b.engine.Durable()
-	r := &reading{store: b.store, low: marks.Low(q.Log), head: marks.Head(q.Log)}
+	r := &reading{store: b.store, low: marks.Low(q.Log), head: marks.Head(q.Log), floating: q.From == nil}
 	from, to := r.low, r.head
 	if q.From != nil {
 		first, _, err := messages.Span(q.From, q.Log)
@@ -185,9 +190,16 @@ func (r *reading) page(left int) error {
 	if left > 0 {
 		r.query.MaxEntries = min(left, readEntries)
 	}
-	if err := r.store.ReadPage(&r.read, r.query); err != nil {
+	err := r.store.ReadPage(&r.read, r.query)
+	for trimmed := (*messages.TrimmedError)(nil); r.floating && errors.As(err, &trimmed); {
+		r.low = uint64(trimmed.Horizon)
+		r.query.From = r.low
+		err = r.store.ReadPage(&r.read, r.query)
+	}
+	if err != nil {
 		return fmt.Errorf("read %v log [%d, %d): %w", r.query.Log, r.query.From, r.query.To, err)
 	}
+	r.floating = r.floating && r.query.Reverse
 	r.query.Hint = r.read.Hint
 	if r.query.Reverse {
 		r.query.To = r.read.Next

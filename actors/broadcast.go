@@ -12,6 +12,7 @@ import (
 
 // Subscription is what a subscriber wants to hear.
 type Subscription struct {
+	// Filter of the entries; zero passes everything.
 	Filter messages.Filter
 	// Buffer is how many entries wait for a slow subscriber before the oldest
 	// is lost; 0 means 256.

@@ -28,6 +28,9 @@ type Config struct {
 	// Now reads the wall clock.
 	Now func() time.Time
 
+	// What follows is as in the options of the root package, with no zero that
+	// means a default: sizes in bytes, counts of events, windows in ordering
+	// time.
 	Durability       Durability
 	MaxEventSize     int
 	MaxAppendSize    int
@@ -87,6 +90,7 @@ type Engine struct {
 // Marks are the bounds of both logs, durable together.
 type Marks struct {
 	persistence.Heads
+	// Horizon is the lowest id that the trimmable log still has, from 1.
 	Horizon messages.TrimmableID
 }
 

@@ -173,11 +173,12 @@ func (w *writer) publish() {
 		e.broadcast.publish(w.placed, false)
 		return
 	}
+	// Heads first: who waited for a reaction reads what it appended.
+	e.publish(Marks{Heads: w.heads, Horizon: w.horizon})
 	for t := range w.unsynced {
 		t.settle(t.applied.Load())
 	}
 	clear(w.unsynced)
-	e.publish(Marks{Heads: w.heads, Horizon: w.horizon})
 	e.broadcast.publish(w.placed, true)
 }
 

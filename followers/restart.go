@@ -45,6 +45,7 @@ const (
 
 // Decision is what the supervisor does about a failure.
 type Decision struct {
+	// Action to take; zero is Retry.
 	Action Verdict
 	// Delay before the next incarnation starts; above 0 with Retry only.
 	Delay time.Duration

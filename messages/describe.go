@@ -10,7 +10,9 @@ import (
 
 // Description is what a Go type says about its events.
 type Description struct {
-	Type  Type
+	Type Type
+	// Codec that writes and reads its events, never nil: [JSON] where the type
+	// is no [Coder].
 	Codec Codec
 }
 

@@ -126,7 +126,7 @@ func (e *ConditionError) Is(target error) bool { return target == ErrConditionFa
 
 // UncertainError is an append whose ctx ended after the writer had accepted
 // it: it may be in the log. A key makes the retry safe. It is [ErrUncertain]
-// and the context's error.
+// and, through its Cause, the context's error.
 type UncertainError struct{ Cause error }
 
 func (e *UncertainError) Error() string {
@@ -136,7 +136,9 @@ func (e *UncertainError) Is(target error) bool { return target == ErrUncertain }
 func (e *UncertainError) Unwrap() error        { return e.Cause }
 
 // FailedError ends every call on a bus whose store has failed. It is
-// [ErrFailed].
+// [ErrFailed] and unwraps to its Cause: the first failure, which is never
+// nil. An append that it ends may be found in the log when the store is
+// opened again.
 type FailedError struct{ Cause error }
 
 func (e *FailedError) Error() string        { return "retinue: store failed: " + e.Cause.Error() }
@@ -145,6 +147,8 @@ func (e *FailedError) Unwrap() error        { return e.Cause }
 
 // TrimmedError is a wish for an entry below the horizon. It is [ErrTrimmed].
 type TrimmedError struct {
+	// Wanted is the id that was asked for; Horizon, the lowest that is left, is
+	// above it.
 	Wanted, Horizon TrimmableID
 }
 

@@ -80,6 +80,8 @@ func (r Receipt) span(log Log) (uint64, uint64) {
 // Invariant: FirstEvent <= LastEvent < NextEvent, or FirstEvent = LastEvent =
 // 0 where the append held no persistent event; the same for the trimmable ids.
 type Receipt struct {
+	// The first and the last id that the events were given, inclusive; 0 where
+	// none of them is in that log.
 	FirstEvent, LastEvent         EventID
 	FirstTrimmable, LastTrimmable TrimmableID
 	// NextEvent and NextTrimmable are the heads right after the append: where

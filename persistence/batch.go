@@ -26,7 +26,8 @@ type Placed struct {
 	*messages.Prepared
 	Event     messages.EventID
 	Trimmable messages.TrimmableID
-	Ordered   uint64
+	// Ordered is the ordering time in nanoseconds since 1970.
+	Ordered uint64
 	Type      uint32
 }
 

@@ -33,6 +33,7 @@ type PageQuery struct {
 // page's memory and are valid until the next read into it. The zero Page is
 // ready; one goroutine uses it at a time.
 type Page struct {
+	// Entries in the order of the query.
 	Entries []messages.Entry
 	// Next is where to go on: as From; or as To, where the page is in reverse.
 	// The range is exhausted when Next has reached its other end, and only

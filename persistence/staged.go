@@ -22,6 +22,7 @@ type StagedID struct {
 //
 // The record is that of an entry, ordered at time 0.
 type Staged struct {
+	// ID of the call; Events in the order they were given, at least one.
 	ID     StagedID
 	Events []messages.Prepared
 }
@@ -94,8 +95,11 @@ func StagedKey(id StagedID) []byte {
 //
 //	I bucket key -> digest, ordered, first and last event, first and last trimmable, next event, next trimmable
 type Appended struct {
+	// Digest of the content, zero for a Stage call; Ordered in nanoseconds
+	// since 1970.
 	Digest  [16]byte
 	Ordered uint64
+	// Receipt of the first append.
 	Receipt messages.Receipt
 }
 

@@ -23,6 +23,7 @@ func (id StoreID) String() string { return hex.EncodeToString(id[:]) }
 
 // Heads is what every batch of entries moves: the next ids and the clock.
 type Heads struct {
+	// Event and Trimmable are the next ids to be given, from 1.
 	Event     messages.EventID
 	Trimmable messages.TrimmableID
 	// Ordered is the last ordering time given, in nanoseconds since 1970.
@@ -61,8 +62,11 @@ type Store struct {
 
 // Opened is the state of the store when it was opened.
 type Opened struct {
-	Heads    Heads
-	Horizon  messages.TrimmableID
+	Heads Heads
+	// Horizon is the lowest id that the trimmable log still has, from 1.
+	Horizon messages.TrimmableID
+	// Cursors of all followers, ascending by number; Controls by number, for
+	// those that were ever paused or parked.
 	Cursors  []Cursor
 	Controls map[uint32]Control
 	// NextFollower is the number of the next new follower.
