@@ -3,6 +3,7 @@ package retinue
 import (
 	"log/slog"
 	"path/filepath"
+	"strconv"
 	"time"
 	"unicode/utf8"
 
@@ -107,7 +108,9 @@ func (o Options) check(dir string) (Options, error) {
 	if o.Name == "" {
 		o.Name = filepath.Base(dir)
 		if o.DB != nil {
-			o.Name = string(o.Prefix)
+			if o.Name = string(o.Prefix); !utf8.ValidString(o.Name) {
+				o.Name = strconv.Quote(o.Name)
+			}
 		}
 	}
 	if len(o.Name) > messages.MaxName || !utf8.ValidString(o.Name) {

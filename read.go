@@ -59,7 +59,8 @@ const (
 // Errors, yielded last: [messages.TrimmedError] where From is below the
 // horizon, or the trimmer has overtaken the reader;
 // [messages.ErrNotInLog] for a bound of the other log;
-// [messages.CorruptError], [messages.ErrClosed], or ctx's error.
+// [messages.CorruptError], [messages.ErrReentrant], [messages.ErrClosed], or
+// ctx's error.
 func (b *Bus) Entries(ctx context.Context, q Query) iter.Seq2[messages.Entry, error] {
 	return func(yield func(messages.Entry, error) bool) {
 		r, err := b.read(q)
@@ -136,6 +137,9 @@ type reading struct {
 }
 
 func (b *Bus) read(q Query) (*reading, error) {
+	if err := b.engine.Readable("read"); err != nil {
+		return nil, err
+	}
 	marks := b.engine.Durable()
 	r := &reading{store: b.store, low: marks.Low(q.Log), head: marks.Head(q.Log), floating: q.From == nil}
 	from, to := r.low, r.head

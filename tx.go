@@ -2,6 +2,7 @@ package retinue
 
 import (
 	"context"
+	"fmt"
 	"iter"
 
 	"github.com/retinue-go/retinue/actors"
@@ -89,7 +90,7 @@ func (tx *Tx) Follower(name string) (*Keys, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Keys{s}, nil
+	return &Keys{s, func() error { _, err := tx.t.State(); return err }}, nil
 }
 
 // Append adds events to the transaction; they get their ids when it commits.
@@ -112,39 +113,68 @@ func checkPair(key, value []byte) error {
 // valid during the call of [Bus.View], for one goroutine.
 type View struct {
 	Keys
-	bus  *Bus
-	view *persistence.View
+	bus   *Bus
+	view  *persistence.View
+	ended bool
 }
 
 // View calls do with a snapshot. Errors: what do returned,
-// [messages.ErrClosed].
+// [messages.ErrReentrant], [messages.ErrClosed].
 func (b *Bus) View(do func(v *View) error) error {
+	if err := b.engine.Readable("View"); err != nil {
+		return err
+	}
 	view, err := b.store.NewView()
 	if err != nil {
 		return err
 	}
 	defer view.Close()
-	return do(&View{Keys: Keys{view.Application()}, bus: b, view: view})
+	v := &View{bus: b, view: view}
+	v.Keys = Keys{view.Application(), v.usable}
+	defer func() { v.ended = true }()
+	return do(v)
+}
+
+func (v *View) usable() error {
+	if v.ended {
+		return fmt.Errorf("view: %w", messages.ErrEnded)
+	}
+	return nil
 }
 
 // Follower returns the keys of a follower. Errors:
-// [messages.ErrUnknownFollower].
+// [messages.ErrUnknownFollower], [messages.ErrEnded].
 func (v *View) Follower(name string) (*Keys, error) {
+	if err := v.usable(); err != nil {
+		return nil, err
+	}
 	number, err := v.bus.engine.Number(name)
 	if err != nil {
 		return nil, err
 	}
-	return &Keys{v.view.Follower(number)}, nil
+	return &Keys{v.view.Follower(number), v.usable}, nil
 }
 
-// Keys is a key space to read.
-type Keys struct{ state *persistence.State }
+// Keys is a key space to read, as long as the transaction or the view that it
+// came from lasts; after that its methods return [messages.ErrEnded].
+type Keys struct {
+	state  *persistence.State
+	usable func() error
+}
 
 // Get returns a copy of the value under key, nil where there is none.
-func (k *Keys) Get(key []byte) ([]byte, error) { return k.state.Get(key) }
+func (k *Keys) Get(key []byte) ([]byte, error) {
+	if err := k.usable(); err != nil {
+		return nil, err
+	}
+	return k.state.Get(key)
+}
 
 // Scan yields the keys that start with prefix, ascending.
 func (k *Keys) Scan(prefix []byte) iter.Seq2[followers.KeyValue, error] {
+	if err := k.usable(); err != nil {
+		return failing(err)
+	}
 	return scan(k.state, prefix)
 }
 

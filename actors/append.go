@@ -119,6 +119,15 @@ func (e *Engine) admissible(ctx context.Context) error {
 	return e.open()
 }
 
+// Readable is the door of every call that only reads. Errors:
+// [messages.ErrReentrant], [messages.ErrClosed].
+func (e *Engine) Readable(what string) error {
+	if e.callers.inUpdate() {
+		return fmt.Errorf("%s from inside an Update: %w", what, messages.ErrReentrant)
+	}
+	return e.open()
+}
+
 // prepare encodes events on the caller's goroutine; none is allowed only
 // beside a batch of the program.
 func (e *Engine) prepare(events []messages.Event, none bool) ([]messages.Prepared, int, error) {

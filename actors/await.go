@@ -125,7 +125,11 @@ func (e *Engine) aside(t *tracker, first, last uint64) error {
 		if p.Error != "" {
 			cause = fmt.Errorf("%w: %s", cause, p.Error)
 		}
-		return &messages.FollowerError{Follower: t.name, Entry: p.ID, Cause: cause}
+		entry, err := t.parkedPayload(&p)
+		if err != nil {
+			return err
+		}
+		return &messages.FollowerError{Follower: t.name, Entry: p.ID, Type: entry.Type, Cause: cause}
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ func (r *run) catchUp(ctx context.Context) outcome {
 	if o, died := r.autopsy(); died {
 		return o
 	}
+	r.awaitActor(ctx)
 	for r.going(ctx) {
 		if err := r.lostActor(); err != nil {
 			return r.failed(messages.Entry{}, err)
@@ -48,6 +49,7 @@ func (r *run) resume() error {
 	if r.position < cursor.Next || cursor.Next != r.committed {
 		r.position, r.hint = cursor.Next, cursor.Hint
 		r.tracker.position.Store(r.position)
+		r.behind = true
 	}
 	r.cursor, r.committed = cursor, cursor.Next
 	r.reset()

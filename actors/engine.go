@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/url"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -134,10 +135,11 @@ func Start(c Config) (*Engine, error) {
 		}
 		e.trackers[cursor.Name] = t
 	}
+	name := "retinue-" + url.PathEscape(c.Name) // a slash would name another bus's child
 	tree, err := e.root.SpawnNamed(actor.PropsFromProducer(func() actor.Actor { return &rootActor{engine: e} },
-		actor.WithSupervisor(lastResort{e})), "retinue-"+c.Name)
+		actor.WithSupervisor(lastResort{e})), name)
 	if err != nil {
-		return nil, fmt.Errorf("retinue: actor %q: %w", "retinue-"+c.Name, err)
+		return nil, fmt.Errorf("retinue: actor %q: %w", name, err)
 	}
 	e.tree = tree
 	children := make(chan children, 1)
@@ -261,13 +263,13 @@ func (e *Engine) quietFollowers(ctx context.Context) error {
 	var stuck []string
 	followed := *e.followed.Load()
 	for _, t := range followed {
+		t.ended.Store(true)
 		t.interrupt()
 	}
 	for _, t := range followed {
 		err := t.hold(ctx)
 		switch {
 		case err == nil:
-			t.ended.Store(true)
 			t.letGo()
 		case !errors.Is(err, messages.ErrFailed): // a failed bus ends its runs by itself
 			stuck = append(stuck, t.name)

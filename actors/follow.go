@@ -3,6 +3,7 @@ package actors
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -53,18 +54,29 @@ func (e *Engine) enrol(plan *followers.Plan) (*tracker, error) {
 	if t.log != plan.Log {
 		return nil, fmt.Errorf("follower %q stands in the %v log, not the %v: %w", t.name, t.log, plan.Log, messages.ErrOtherLog)
 	}
+	return t, e.claim(t)
+}
+
+// claim makes the tracker a followed one. Close ends those that it finds, so
+// none may come later.
+func (e *Engine) claim(t *tracker) error {
+	e.gate.RLock()
+	defer e.gate.RUnlock()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	followed := *e.followed.Load()
-	for _, other := range followed {
-		if other == t {
-			return nil, fmt.Errorf("%q: %w", plan.Name, messages.ErrDuplicateFollower)
-		}
+	switch {
+	case e.closing:
+		return messages.ErrClosed
+	case slices.Contains(followed, t):
+		return fmt.Errorf("%q: %w", t.name, messages.ErrDuplicateFollower)
+	case e.trackers[t.name] != t:
+		return t.fault(fmt.Errorf("forgotten meanwhile: %w", messages.ErrUnknownFollower))
 	}
-	all := append(append([]*tracker(nil), followed...), t)
+	all := append(slices.Clone(followed), t)
 	e.followed.Store(&all)
 	t.ended.Store(false)
-	return t, nil
+	return nil
 }
 
 // firstCursor is where a new follower begins.
@@ -133,6 +145,9 @@ func (t *tracker) begin() (incarnation uint64, cursor persistence.Cursor, err er
 // changeControl rewrites the control record, durably.
 func (t *tracker) changeControl(change func(*persistence.Control)) error {
 	return t.engine.control(true, func(w *writer) error {
+		if t.forgotten {
+			return t.fault(messages.ErrUnknownFollower)
+		}
 		control := t.control
 		change(&control)
 		if control == t.control {
@@ -162,11 +177,16 @@ func (e *Engine) Pause(ctx context.Context, name string) error {
 	if err := t.changeControl(func(c *persistence.Control) { c.Paused = true }); err != nil {
 		return err
 	}
+	defer t.failWaiters(t.fault(messages.ErrPaused))
 	if err := t.hold(ctx); err != nil {
 		return err
 	}
+	t.mu.Lock()
+	if t.present != nil {
+		t.present.behind = true
+	}
+	t.mu.Unlock()
 	t.letGo()
-	t.failWaiters(t.fault(messages.ErrPaused))
 	return nil
 }
 
@@ -227,6 +247,9 @@ func (e *Engine) Seek(ctx context.Context, name string, expect, to messages.Posi
 	}
 	defer t.letGo()
 	err = e.control(true, func(w *writer) error {
+		if t.forgotten {
+			return messages.ErrUnknownFollower
+		}
 		if t.cursor.Next != from {
 			return fmt.Errorf("cursor is at %d, expected %d: %w", t.cursor.Next, from, messages.ErrCursorMoved)
 		}
@@ -235,6 +258,7 @@ func (e *Engine) Seek(ctx context.Context, name string, expect, to messages.Posi
 			return err
 		}
 		t.cursor.Next, t.cursor.Hint, t.cursor.Attempts, t.cursor.Running = target, 0, 0, false
+		t.note(func(r *report) { r.cursor, r.failures = t.cursor, 0 })
 		w.collect()
 		w.batch.SetCursor(&t.cursor)
 		w.moved = append(w.moved, t)
@@ -275,6 +299,7 @@ func (e *Engine) Unfollow(ctx context.Context, name string) error {
 		return ctx.Err()
 	}
 	t.failWaiters(t.fault(messages.ErrUnknownFollower))
+	t.turnOver()
 	return nil
 }
 
@@ -300,6 +325,7 @@ func (e *Engine) Forget(ctx context.Context, name string) error {
 		}
 		delete(e.trackers, name)
 		t.incarnation++
+		t.forgotten = true
 		w.collect()
 		w.batch.Forget(t.number)
 		return nil

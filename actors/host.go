@@ -15,6 +15,8 @@ type (
 	wakeUp struct{}
 	// runEnded is a run's last word to its host.
 	runEnded struct{ outcome outcome }
+	// childGone says that the user's actor has terminated.
+	childGone struct{}
 )
 
 // host is one incarnation of a follower. It starts a run where there is
@@ -45,7 +47,11 @@ func (h *host) Receive(c actor.Context) {
 	case *followers.Done:
 		h.run.answer(m)
 	case *actor.Terminated:
-		h.childGone(c, m.Who)
+		if h.run.child != nil && m.Who.Id == h.run.child.Id {
+			c.Send(c.Self(), childGone{}) // behind the answers that it sent before
+		}
+	case childGone:
+		h.childGone(c)
 	case *actor.Stopping:
 		h.run.cancel()
 	}
@@ -55,12 +61,14 @@ func (h *host) started(c actor.Context) {
 	t := h.run.tracker
 	h.run.self = c.Self()
 	if h.run.plan.Props != nil {
-		props := h.run.plan.Props.Clone(actor.WithReceiverMiddleware(shield(t)))
+		props := h.run.plan.Props.Clone(actor.WithReceiverMiddleware(shield(h.run)),
+			actor.WithDispatcher(enduring{}))
 		h.run.child = spawn(c, props, "actor")
 	}
 	t.mu.Lock()
 	t.host, t.present = c.Self(), h.run
 	t.mu.Unlock()
+	t.turnOver()
 	t.woken.Store(false)
 	h.wake(c)
 }
@@ -103,10 +111,7 @@ func (h *host) HandleFailure(_ *actor.ActorSystem, s actor.Supervisor, child *ac
 
 // childGone hands the end of the user's actor to the turn that waits for it,
 // or, where none does, starts over.
-func (h *host) childGone(c actor.Context, who *actor.PID) {
-	if h.run.child == nil || who.Id != h.run.child.Id {
-		return
-	}
+func (h *host) childGone(c actor.Context) {
 	if h.failure == nil {
 		h.failure = errBehaviourStopped
 	}
@@ -118,14 +123,16 @@ func (h *host) childGone(c actor.Context, who *actor.PID) {
 
 // shield keeps a panic of the user's actor from hanging the tree: protoactor
 // does not survive one while an actor stops. Others get a stack.
-func shield(t *tracker) actor.ReceiverMiddleware {
+func shield(r *run) actor.ReceiverMiddleware {
+	t := r.tracker
 	return func(next actor.ReceiverFunc) actor.ReceiverFunc {
 		return func(c actor.ReceiverContext, envelope *actor.MessageEnvelope) {
 			leave := t.engine.callers.enterReaction()
 			defer leave()
+			returned := false
 			defer func() {
 				p := recover()
-				if p == nil {
+				if p == nil && returned {
 					return
 				}
 				err, ok := p.(*messages.PanicError)
@@ -141,6 +148,32 @@ func shield(t *tracker) actor.ReceiverMiddleware {
 				}
 			}()
 			next(c, envelope)
+			returned = true
+			if _, ok := envelope.Message.(*actor.Started); ok {
+				close(r.ready)
+			}
 		}
 	}
 }
+
+// enduring runs an actor's mailbox again where a runtime.Goexit in the user's
+// code ended its goroutine: protoactor would never schedule it any more, and
+// its parent could not stop.
+type enduring struct{}
+
+// Schedule implements [actor.Dispatcher].
+func (d enduring) Schedule(process func()) {
+	go func() {
+		returned := false
+		defer func() {
+			if !returned {
+				d.Schedule(process)
+			}
+		}()
+		process()
+		returned = true
+	}()
+}
+
+// Throughput implements [actor.Dispatcher].
+func (enduring) Throughput() int { return 300 }

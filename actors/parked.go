@@ -2,7 +2,6 @@ package actors
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -18,7 +17,11 @@ import (
 // [messages.CorruptError], [messages.ErrClosed].
 func (e *Engine) Parked(name string) iter.Seq2[persistence.Parked, error] {
 	return func(yield func(persistence.Parked, error) bool) {
-		t, err := e.tracker(name)
+		err := e.Readable("Parked")
+		var t *tracker
+		if err == nil {
+			t, err = e.tracker(name)
+		}
 		if err != nil {
 			yield(persistence.Parked{}, err)
 			return
@@ -43,19 +46,11 @@ func (e *Engine) Replay(ctx context.Context, name string, at []messages.Position
 	if err != nil {
 		return err
 	}
-	if err := t.idle(); err != nil && !errors.Is(err, messages.ErrPaused) {
-		return err
-	}
-	if err := t.hold(ctx); err != nil {
+	r, err := t.holdRun(ctx)
+	if err != nil {
 		return err
 	}
 	defer t.letGo()
-	t.mu.Lock()
-	r := t.present
-	t.mu.Unlock()
-	if r == nil {
-		return t.fault(fmt.Errorf("between two incarnations: %w", messages.ErrUnknownFollower))
-	}
 	done := make(chan error, 1)
 	go func() { // a Goexit in a reaction ends this goroutine only
 		err := t.fault(&messages.PanicError{})
@@ -137,7 +132,7 @@ func (r *run) replay(ctx context.Context, ids []uint64) error {
 		if err := r.firstOfKey(p); err != nil {
 			return err
 		}
-		entry, err := r.parkedPayload(p)
+		entry, err := r.tracker.parkedPayload(p)
 		if err != nil {
 			return err
 		}
@@ -157,6 +152,8 @@ func (r *run) again(ctx context.Context, p *persistence.Parked, e messages.Entry
 	if r.plan.Batch != nil {
 		call = func(t *followers.Turn) error { return r.plan.Batch(t, []messages.Entry{e}) }
 	}
+	r.earlier = p.Attempts
+	defer func() { r.earlier = 0 }()
 	err := r.attempt(ctx, &e, false, call)
 	job := &commitJob{tracker: r.tracker, incarnation: r.incarnation, expect: r.committed, cursor: r.cursor, sync: true}
 	if err == nil {
@@ -199,9 +196,9 @@ func (r *run) firstOfKey(p *persistence.Parked) error {
 }
 
 // parkedPayload returns the entry: the copy of a trimmable one.
-func (r *run) parkedPayload(p *persistence.Parked) (messages.Entry, error) {
+func (t *tracker) parkedPayload(p *persistence.Parked) (messages.Entry, error) {
 	if p.Entry != nil {
 		return *p.Entry, nil
 	}
-	return r.tracker.engine.Store.Entry(r.tracker.log, p.ID)
+	return t.engine.Store.Entry(t.log, p.ID)
 }

@@ -1,6 +1,8 @@
 package actors
 
 import (
+	"context"
+
 	"github.com/retinue-go/retinue/followers"
 	"github.com/retinue-go/retinue/messages"
 )
@@ -17,10 +19,30 @@ func (r *run) deliver(t *followers.Turn) error {
 				return done.Err()
 			}
 		case <-r.gone:
+			select { // it may have answered before
+			case done := <-r.answers:
+				if done.Token() == r.token {
+					return done.Err()
+				}
+			default:
+			}
 			return r.lostActor()
 		case <-r.tracker.engine.Failed():
 			return &messages.FailedError{Cause: r.tracker.engine.Store.Fence().Cause()}
 		}
+	}
+}
+
+// awaitActor waits until the user's actor has started, or failed to.
+func (r *run) awaitActor(ctx context.Context) {
+	if r.child == nil {
+		return
+	}
+	select {
+	case <-r.ready:
+	case <-r.gone:
+	case <-ctx.Done():
+	case <-r.tracker.engine.Failed():
 	}
 }
 

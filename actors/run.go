@@ -80,12 +80,19 @@ type run struct {
 	careful int
 	// marked is true while the stored cursor says that an entry is tried.
 	marked bool
+	// over is true once a run has failed: another incarnation follows.
+	over bool
+	// earlier counts the attempts of the parked entry that is replayed.
+	earlier int
 	// mark, eventsMark and stateMark are where the turn under way began.
 	mark, eventsMark, stateMark int
 	blockedBy                   map[string]bool // sequence keys with parked entries
 
 	token   uint64
 	answers chan *followers.Done
+	// ready is closed once the user's actor has handled Started: what fails
+	// before is not to blame on an entry.
+	ready chan struct{}
 	mu      sync.Mutex
 	lost    error         // why the user's actor is gone
 	gone    chan struct{} // closed by lose
@@ -96,7 +103,9 @@ func newRun(t *tracker, plan *followers.Plan, incarnation uint64) *run {
 		tracker: t, plan: plan, incarnation: incarnation, behind: true, careful: t.careful,
 		state:     t.engine.Store.FollowerState(t.number),
 		selection: t.engine.Store.Select(plan.Wants()),
+		token:     incarnation << 32, // an answer to an earlier incarnation is to no delivery of this one
 		answers:   make(chan *followers.Done, 1),
+		ready:     make(chan struct{}),
 		gone:      make(chan struct{}),
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
@@ -141,6 +150,7 @@ func (r *run) run(done func(outcome)) {
 		if o.err == errGoexit {
 			o = r.failed(r.turn.Entry(), &messages.PanicError{})
 		}
+		r.over = o.err != nil
 		r.timer.Stop()
 		leave()
 		cancel()

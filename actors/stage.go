@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -23,14 +24,24 @@ type stagedTickets struct {
 type stagedTicket struct {
 	Ticket
 	done chan struct{}
+	// early is true once a Poke came before the commit: the ticket is answered,
+	// and the writer looks for its events on.
+	early bool
+}
+
+func (t *stagedTicket) answer(r messages.Receipt, err error) {
+	if t.early {
+		return
+	}
+	t.receipt, t.err = r, err
+	close(t.done)
 }
 
 func (s *stagedTickets) fail(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for id, t := range s.waiting {
-		t.err = err
-		close(t.done)
+		t.answer(messages.Receipt{}, err)
 		delete(s.waiting, id)
 	}
 }
@@ -39,9 +50,12 @@ func (s *stagedTickets) fail(err error) {
 func (s *stagedTickets) resolve(id persistence.StagedID, r messages.Receipt, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if t := s.waiting[id]; t != nil {
-		t.receipt, t.err = r, err
-		close(t.done)
+	t := s.waiting[id]
+	if t == nil {
+		return
+	}
+	t.answer(r, err)
+	if t.early = errors.Is(err, messages.ErrNotStaged); !t.early {
 		delete(s.waiting, id)
 	}
 }
@@ -108,17 +122,19 @@ func (e *Engine) lookLater() {
 // Poke tells the writer that the batches of the tickets were committed. A
 // ticket whose batch was not is answered with [messages.ErrNotStaged].
 func (e *Engine) Poke(tickets []*Ticket) {
-	low, any := e.staged.lowest()
-	if !any {
-		return
-	}
-	j := &stagedJob{engine: e, from: low}
+	j := &stagedJob{engine: e}
 	for _, t := range tickets {
-		if t != nil {
-			j.poked = append(j.poked, t.staged)
+		if t == nil {
+			continue
 		}
+		if len(j.poked) == 0 || t.staged.Counter < j.from.Counter {
+			j.from = t.staged
+		}
+		j.poked = append(j.poked, t.staged)
 	}
-	_ = e.send(j)
+	if len(j.poked) > 0 {
+		_ = e.send(j)
+	}
 }
 
 // orderStaged orders what a crash left.

@@ -151,6 +151,7 @@ func (s *supervisor) next(c actor.Context) {
 		})
 		if err == nil {
 			t.failWaiters(t.fault(parked(why)))
+			t.turnOver()
 		}
 		return
 	}

@@ -31,6 +31,7 @@ type tracker struct {
 	cursor      persistence.Cursor
 	control     persistence.Control
 	incarnation uint64
+	forgotten   bool // its records are gone
 
 	applied, durable atomic.Uint64
 	// position runs ahead of applied over entries that a filter leaves out.
@@ -54,7 +55,8 @@ type tracker struct {
 	mu         sync.Mutex
 	supervisor *actor.PID // nil where it is not followed
 	host       *actor.PID
-	present    *run // incarnation that host runs
+	present    *run          // incarnation that host runs
+	turnover   chan struct{} // closed and replaced when present is, or will not be
 	cancelRun  context.CancelFunc
 	waiters    map[*waiter]struct{}
 	report     report
@@ -88,8 +90,9 @@ func newTracker(e *Engine, c persistence.Cursor, control persistence.Control) *t
 	t := &tracker{
 		engine: e, number: c.Number, name: c.Name, log: c.Log,
 		cursor: c, control: control,
-		slot:    make(chan struct{}, 1),
-		waiters: make(map[*waiter]struct{}),
+		slot:     make(chan struct{}, 1),
+		waiters:  make(map[*waiter]struct{}),
+		turnover: make(chan struct{}),
 	}
 	t.applied.Store(c.Next)
 	t.durable.Store(c.Next)
@@ -119,17 +122,65 @@ func (t *tracker) wake() {
 // and the context of the turn under way is cancelled. Errors:
 // [messages.StuckError] and ctx's error where a reaction does not return.
 func (t *tracker) hold(ctx context.Context) error {
+	held := false
 	t.wanted.Add(1)
-	defer t.wanted.Add(-1)
+	defer func() {
+		t.wanted.Add(-1)
+		if !held {
+			t.wake() // the run that was interrupted goes on
+		}
+	}()
 	t.interrupt()
 	select {
 	case t.slot <- struct{}{}:
+		held = true
 		return nil
 	case <-t.engine.Failed():
 		return &messages.FailedError{Cause: t.engine.Store.Fence().Cause()}
 	case <-ctx.Done():
 		return errors.Join(&messages.StuckError{Names: []string{t.name}}, ctx.Err())
 	}
+}
+
+// holdRun takes the slot for a command that runs turns. Between two
+// incarnations it waits for the next one. Errors: those of hold, and
+// [messages.FollowerError] where there will be none.
+func (t *tracker) holdRun(ctx context.Context) (*run, error) {
+	for {
+		t.mu.Lock()
+		turnover := t.turnover
+		t.mu.Unlock()
+		if err := t.idle(); err != nil && !errors.Is(err, messages.ErrPaused) {
+			return nil, err
+		}
+		if err := t.hold(ctx); err != nil {
+			return nil, err
+		}
+		t.mu.Lock()
+		r := t.present
+		t.mu.Unlock()
+		if r != nil && !r.over && r.ctx.Err() == nil {
+			return r, nil
+		}
+		t.letGo()
+		select {
+		case <-turnover:
+		case <-t.engine.ended:
+			return nil, messages.ErrClosed
+		case <-t.engine.Failed():
+			return nil, &messages.FailedError{Cause: t.engine.Store.Fence().Cause()}
+		case <-ctx.Done():
+			return nil, errors.Join(ctx.Err(), t.lastError())
+		}
+	}
+}
+
+// turnOver wakes who waits in holdRun.
+func (t *tracker) turnOver() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	close(t.turnover)
+	t.turnover = make(chan struct{})
 }
 
 // letGo gives the slot back and lets the host go on.

@@ -58,7 +58,7 @@ func (l lastResort) HandleFailure(_ *actor.ActorSystem, s actor.Supervisor, chil
 // followerGroup is the parent of all supervisors.
 type followerGroup struct {
 	engine   *Engine
-	stopping map[string]*stopSupervisor // by the supervisor's id
+	stopping map[string][]*stopSupervisor // by the supervisor's id
 }
 
 type spawnSupervisor struct {
@@ -92,9 +92,9 @@ func (g *followerGroup) Receive(c actor.Context) {
 			return
 		}
 		if g.stopping == nil {
-			g.stopping = make(map[string]*stopSupervisor)
+			g.stopping = make(map[string][]*stopSupervisor)
 		}
-		g.stopping[pid.Id] = m
+		g.stopping[pid.Id] = append(g.stopping[pid.Id], m)
 		c.Stop(pid)
 	case *actor.Terminated:
 		g.terminated(m.Who)
@@ -119,8 +119,8 @@ func (g *followerGroup) terminated(pid *actor.PID) {
 		t.failWaiters(t.fault(messages.ErrUnknownFollower))
 		break
 	}
-	if m := g.stopping[pid.Id]; m != nil {
-		delete(g.stopping, pid.Id)
+	for _, m := range g.stopping[pid.Id] {
 		close(m.gone)
 	}
+	delete(g.stopping, pid.Id)
 }

@@ -65,11 +65,25 @@ func (r *run) batch(ctx context.Context, entries []messages.Entry, live bool) (o
 	if len(entries) == 0 || !r.going(ctx) {
 		return outcome{}, nil
 	}
+	switch n := r.blockedAt(entries); {
+	case n == 0:
+		if _, err := r.parkBehind(&entries[0]); err != nil {
+			return r.failed(entries[0], err), nil
+		}
+		return r.batch(ctx, entries[1:], live)
+	case n < len(entries):
+		if o, err := r.batch(ctx, entries[:n], live); err != nil || o.err != nil {
+			return o, err
+		}
+		return r.batch(ctx, entries[n:], live)
+	}
 	last := &entries[len(entries)-1]
 	if err := r.markAttempt(last); err != nil {
 		return outcome{}, err
 	}
-	err := r.attempt(ctx, last, live, func(t *followers.Turn) error { return r.plan.Batch(t, entries) })
+	err := r.attempt(ctx, last, live, func(t *followers.Turn) error {
+		return r.apart(func() error { return r.plan.Batch(t, entries) })
+	})
 	switch {
 	case err == nil:
 		r.passed(last, len(entries))
@@ -86,21 +100,43 @@ func (r *run) batch(ctx context.Context, entries []messages.Entry, live bool) (o
 	return r.batch(ctx, entries[half:], live)
 }
 
+// apart calls a batch handler on a goroutine of its own: a Goexit in it must
+// not end the run, which has the halves to try.
+func (r *run) apart(call func() error) error {
+	done := make(chan error, 1)
+	go func() {
+		err := error(&messages.PanicError{})
+		leave := r.tracker.engine.callers.enterReaction()
+		defer func() {
+			if p := recover(); p != nil {
+				err = &messages.PanicError{Value: p, Stack: debug.Stack()}
+			}
+			leave()
+			done <- err
+		}()
+		err = call()
+	}()
+	return <-done
+}
+
 // attempt runs one turn. What it wrote joins the commit only if it returns
 // nil.
 func (r *run) attempt(ctx context.Context, e *messages.Entry, live bool, call func(*followers.Turn) error) error {
 	r.mark, r.eventsMark, r.stateMark = r.state.Mark(), len(r.events), r.state.Size()
 	if r.plan.Timeout > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, r.plan.Timeout)
+		ctx, cancel = context.WithTimeoutCause(ctx, r.plan.Timeout, messages.ErrTimeout)
 		defer cancel()
 	}
-	tried := 1
+	tried := 1 + r.earlier
 	if id := idOf(r.tracker.log, e); id == r.cursor.Next {
 		tried += int(r.cursor.Attempts)
 	}
 	r.turn.Begin(ctx, *e, tried, live)
 	err := r.safely(call)
+	if context.Cause(ctx) == messages.ErrTimeout {
+		err = overdue(r.plan.Timeout, err)
+	}
 	events, turnErr := r.turn.End()
 	if err == nil {
 		err = turnErr
@@ -116,6 +152,14 @@ func (r *run) attempt(ctx context.Context, e *messages.Entry, live bool, call fu
 		r.merges = append(r.merges, batch.MergeInto)
 	}
 	return nil
+}
+
+// overdue is the failure of a turn whose time was up, whatever it returned.
+func overdue(limit time.Duration, err error) error {
+	if err == nil {
+		return fmt.Errorf("turn took over %v: %w", limit, messages.ErrTimeout)
+	}
+	return fmt.Errorf("turn took over %v: %w: %w", limit, messages.ErrTimeout, err)
 }
 
 // safely turns a panic of the user's code into an error.
@@ -284,6 +328,20 @@ func (r *run) keyOf(e *messages.Entry) (key string, err error) {
 		}
 	}()
 	return r.plan.Key(*e), nil
+}
+
+// blockedAt returns where the first entry stands whose sequence key has parked
+// entries before it, or cannot be told; len(entries) where none does.
+func (r *run) blockedAt(entries []messages.Entry) int {
+	if r.plan.Key == nil || len(r.blockedBy) == 0 {
+		return len(entries)
+	}
+	for i := range entries {
+		if key, err := r.keyOf(&entries[i]); err != nil || r.blockedBy[key] {
+			return i
+		}
+	}
+	return len(entries)
 }
 
 // parkBehind parks an entry whose sequence key has parked entries before it.

@@ -123,6 +123,9 @@ func (e *Engine) Update(ctx context.Context, do func(*Transaction) error) (messa
 		<-j.granted
 	}
 	j.call(do)
+	if j.outcome != nil {
+		ctx = context.WithoutCancel(ctx) // rolled back: nothing is uncertain
+	}
 	return j.Wait(ctx)
 }
 

@@ -124,10 +124,13 @@ func (w *writer) collect() {
 	if w.written == len(w.placed) {
 		return
 	}
-	w.batch.Place(w.placed[w.written:])
+	fresh := w.placed[w.written:]
+	w.batch.Place(fresh)
 	w.written = len(w.placed)
-	w.heads.Offset = w.clock.offset
-	w.batch.SetHeads(w.heads)
+	if slices.ContainsFunc(fresh, func(p persistence.Placed) bool { return p.Trimmable != 0 }) {
+		w.heads.Offset = w.clock.offset
+		w.batch.SetHeads(w.heads)
+	}
 }
 
 // commit applies the batch. After an error the store has failed.

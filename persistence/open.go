@@ -117,7 +117,7 @@ func (s *Store) embed(c Config) (err error) {
 	if fs == nil {
 		fs = vfs.Default
 	}
-	if err := fs.MkdirAll(dir, 0o700); err != nil {
+	if err := makeDirectory(fs, dir); err != nil {
 		return fmt.Errorf("retinue: %w", err)
 	}
 	if c.FS == nil {
@@ -211,6 +211,38 @@ func inspect(fs vfs.FS, dir string) (newborn bool, err error) {
 	return true, writeFile(fs, dir, newbornName, "")
 }
 
+// makeDirectory makes dir and what is missing above it. Each entry of a
+// directory is on disk only once that directory is synced.
+func makeDirectory(fs vfs.FS, dir string) error {
+	if _, err := readFile(fs, fs.PathJoin(dir, sentinelName)); err == nil {
+		return nil
+	}
+	parents := []string{fs.PathDir(dir)}
+	for at := parents[0]; fs.PathDir(at) != at; at = fs.PathDir(at) {
+		if _, err := fs.Stat(at); err == nil {
+			break
+		}
+		parents = append(parents, fs.PathDir(at))
+	}
+	if err := fs.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	for _, parent := range parents {
+		if err := syncDirectory(fs, parent); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func syncDirectory(fs vfs.FS, dir string) error {
+	d, err := fs.OpenDir(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
 func checkSentinel(dir, text string) error {
 	var format int
 	var id string
@@ -279,11 +311,7 @@ func writeFile(fs vfs.FS, dir, name, text string) error {
 	if err := fs.Rename(path+".tmp", path); err != nil {
 		return err
 	}
-	d, err := fs.OpenDir(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return syncDirectory(fs, dir)
 }
 
 // load reads the metadata and counts this Open as a new epoch.

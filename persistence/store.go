@@ -62,6 +62,7 @@ type Store struct {
 
 // Opened is the state of the store when it was opened.
 type Opened struct {
+	// Heads and clock as of the last batch of entries.
 	Heads Heads
 	// Horizon is the lowest id that the trimmable log still has, from 1.
 	Horizon messages.TrimmableID

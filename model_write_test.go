@@ -1,0 +1,178 @@
+package retinue_test
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+	"pgregory.net/rapid"
+
+	"github.com/retinue-go/retinue"
+	"github.com/retinue-go/retinue/messages"
+)
+
+// submit hands an append over and leaves its ticket open.
+func (m *model) submit(a *modelAppend) {
+	ticket, err := m.bus.Submit(m.ctx(), a.request)
+	m.must(err, "submit")
+	a.ticket = ticket
+}
+
+// acknowledge notes that an append was answered: from now on it is there.
+func (m *model) acknowledge(a *modelAppend, receipt messages.Receipt, err error) {
+	m.must(err, "append "+tagText(a.tags))
+	a.fate, a.receipt, a.ticket = modelKept, &receipt, nil
+}
+
+// settle waits for all tickets.
+func (m *model) settle() {
+	var tickets []modelTicket
+	for _, a := range m.appends {
+		if a.ticket != nil && !a.ordered {
+			tickets = append(tickets, a.ticket)
+		}
+	}
+	if len(tickets) > 0 {
+		m.bus.Poke(tickets...)
+	}
+	for _, a := range m.appends {
+		if a.ticket != nil {
+			receipt, err := a.ticket.Wait(m.ctx())
+			if !a.ordered && errors.Is(err, messages.ErrClosed) {
+				a.ticket = nil // Open orders it
+				continue
+			}
+			m.acknowledge(a, receipt, err)
+		}
+	}
+}
+
+// quiesce waits until nothing moves any more.
+func (m *model) quiesce() {
+	m.settle()
+	for _, f := range m.walkers {
+		if !f.paused {
+			m.must(m.bus.CaughtUp(m.ctx(), f.name), "catch up")
+		}
+	}
+}
+
+var errModel = errors.New("the transaction changes its mind")
+
+// update writes a key of the application and appends; or rolls both back.
+func (m *model) update(t *rapid.T) {
+	m.t = t
+	events, tags := m.events(t)
+	a := m.expect(&modelAppend{tags: tags, ordered: true, mark: m.newMark()})
+	rollback := rapid.Bool().Draw(t, "roll back")
+	receipt, err := m.bus.Update(m.ctx(), func(tx *retinue.Tx) error {
+		if err := tx.Set([]byte(a.mark), []byte("here")); err != nil {
+			return err
+		}
+		if err := tx.Append(events...); err != nil {
+			return err
+		}
+		if rollback {
+			return errModel
+		}
+		return nil
+	})
+	if rollback {
+		m.mustBe(err, errModel)
+		a.fate, a.settled = modelLost, true
+		return
+	}
+	m.acknowledge(a, receipt, err)
+}
+
+func (m *model) newMark() string { return fmt.Sprintf("mark %d", len(m.appends)) }
+
+// marked tells whether the key that was written with an append is there.
+func (m *model) marked(a *modelAppend) (there bool) {
+	if a.raw {
+		_, closer, err := m.db.Get([]byte(a.mark))
+		if errors.Is(err, pebble.ErrNotFound) {
+			return false
+		}
+		m.must(err, "get")
+		m.must(closer.Close(), "close")
+		return true
+	}
+	m.must(m.bus.View(func(v *retinue.View) error {
+		value, err := v.Get([]byte(a.mark))
+		there = value != nil
+		return err
+	}), "view")
+	return there
+}
+
+// commit has the bus commit the program's own batch with events.
+func (m *model) commit(t *rapid.T) {
+	m.t = t
+	events, tags := m.events(t)
+	a := m.expect(&modelAppend{tags: tags, ordered: true, mark: m.newMark(), raw: true})
+	batch := m.db.NewBatch()
+	defer batch.Close()
+	m.must(batch.Set([]byte(a.mark), nil, nil), "set")
+	receipt, err := m.bus.Commit(m.ctx(), batch, events...)
+	m.acknowledge(a, receipt, err)
+}
+
+// stage writes one or two Stage calls into a batch, which is committed once or
+// twice, synced or not, or never.
+func (m *model) stage(t *rapid.T) {
+	m.t = t
+	batch := m.db.NewBatch()
+	defer batch.Close()
+	mark := m.newMark()
+	m.must(batch.Set([]byte(mark), nil, nil), "set")
+	var staged []*modelAppend
+	for range rapid.IntRange(1, 2).Draw(t, "stage calls") {
+		m.nextTag++
+		tags := []int{m.nextTag, m.nextTag + 1}
+		m.nextTag++
+		ticket, err := m.bus.Stage(batch, modelDeposit{tags[0]}, modelTrace{tags[1]})
+		m.must(err, "stage")
+		staged = append(staged, m.expect(&modelAppend{tags: tags, mark: mark, raw: true, ticket: ticket}))
+	}
+	twin := m.db.NewBatch()
+	defer twin.Close()
+	m.must(twin.Apply(batch, nil), "copy the batch")
+	switch rapid.SampledFrom([]string{"synced", "unsynced", "twice", "never"}).Draw(t, "commit") {
+	case "synced":
+		m.commitStaged(batch, pebble.Sync, staged)
+	case "unsynced":
+		m.must(batch.Commit(pebble.NoSync), "commit")
+	case "twice":
+		m.commitStaged(batch, pebble.Sync, staged)
+		m.settle()
+		m.commitStaged(twin, pebble.Sync, staged)
+	case "never":
+		m.abort(t, staged)
+		return
+	}
+	if rapid.Bool().Draw(t, "poke") {
+		m.settle()
+	}
+}
+
+func (m *model) commitStaged(batch *pebble.Batch, o *pebble.WriteOptions, staged []*modelAppend) {
+	m.must(batch.Commit(o), "commit")
+	for _, a := range staged {
+		a.fate = modelKept
+	}
+}
+
+// abort forgets a batch; whoever pokes all the same is told.
+func (m *model) abort(t *rapid.T, staged []*modelAppend) {
+	poke := rapid.Bool().Draw(t, "poke")
+	for _, a := range staged {
+		ticket := a.ticket
+		a.fate, a.ticket = modelLost, nil
+		if poke {
+			m.bus.Poke(ticket)
+			_, err := ticket.Wait(m.ctx())
+			m.mustBe(err, messages.ErrNotStaged)
+		}
+	}
+}

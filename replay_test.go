@@ -1,0 +1,120 @@
+package retinue_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/retinue-go/retinue"
+	"github.com/retinue-go/retinue/followers"
+	"github.com/retinue-go/retinue/messages"
+)
+
+// followUntil follows with a reaction to notes that fails until its attempt of
+// an entry is succeeds, and parks the entry after parkAfter.
+func followUntil(t *testing.T, bus *retinue.Bus, succeeds, parkAfter int, attempts *[]int) {
+	t.Helper()
+	err := bus.Follow(followers.Follower{
+		Name:    "f",
+		Restart: followers.Restart{Initial: time.Minute},
+		Poison:  followers.Poison{Action: followers.Park, After: parkAfter},
+		Reactions: []followers.Reaction{followers.On(func(t *followers.Turn, _ note) error {
+			*attempts = append(*attempts, t.Attempt())
+			if t.Attempt() < succeeds {
+				return errors.New("not yet")
+			}
+			return nil
+		})},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestReplayCountsTheAttemptsBeforeTheEntryWasParked(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		bus := openBus(t, inMemory())
+		at := put(t, bus, note{"a"})
+		var attempts []int
+		followUntil(t, bus, 4, 2, &attempts)
+		wantError(t, bus.Await(t.Context(), "f", at), messages.ErrParked)
+
+		if err := bus.Replay(t.Context(), "f", at); err == nil {
+			t.Error("the third attempt succeeded, want the fourth")
+		}
+		if err := bus.Replay(t.Context(), "f", at); err != nil {
+			t.Error(err)
+		}
+		if want := []int{1, 2, 3, 4}; !slices.Equal(attempts, want) {
+			t.Errorf("attempts %v, want %v", attempts, want)
+		}
+		if err := bus.Await(t.Context(), "f", at); err != nil {
+			t.Errorf("await after the replay: %v", err)
+		}
+	})
+}
+
+func TestReplayBetweenTwoIncarnationsWaitsForTheNext(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		bus := openBus(t, inMemory())
+		first := put(t, bus, note{"parked"})
+		var attempts []int
+		followUntil(t, bus, 2, 1, &attempts)
+		wantError(t, bus.Await(t.Context(), "f", first), messages.ErrParked)
+		if err := bus.Replay(t.Context(), "f", first); err != nil {
+			t.Errorf("replay at once after the entry was parked: %v", err)
+		}
+	})
+}
+
+func TestReplayDuringABackoffEndsWithItsContext(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		bus := openBus(t, inMemory())
+		first, second := put(t, bus, note{"parked"}), put(t, bus, hint{"x"}, note{"fails"})
+		failures := 0
+		err := bus.Follow(followers.Follower{
+			Name:    "f",
+			Restart: followers.Restart{Initial: time.Hour, Max: time.Hour},
+			Poison:  followers.Poison{Action: followers.Park, After: 2},
+			Reactions: []followers.Reaction{followers.On(func(t *followers.Turn, _ note) error {
+				if failures++; failures <= 3 {
+					return errors.New("not yet")
+				}
+				return nil
+			})},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantError(t, bus.Await(t.Context(), "f", first), messages.ErrParked)
+
+		time.Sleep(time.Minute) // the second note has failed once: an hour of backoff
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		wantError(t, bus.Replay(ctx, "f", first), context.DeadlineExceeded)
+		if err := bus.Replay(t.Context(), "f", first); err != nil {
+			t.Errorf("replay until the end of the backoff: %v", err)
+		}
+		if err := bus.Await(t.Context(), "f", second); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestAwaitNamesTheTypeOfAParkedEntry(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		bus := openBus(t, inMemory())
+		at := put(t, bus, note{"a"})
+		var attempts []int
+		followUntil(t, bus, 2, 1, &attempts)
+		var fault *messages.FollowerError
+		if err := bus.Await(t.Context(), "f", at); !errors.As(err, &fault) {
+			t.Fatalf("await = %v, want a FollowerError", err)
+		}
+		if want := (note{}).EventType(); fault.Type != want {
+			t.Errorf("type %v, want %v", fault.Type, want)
+		}
+	})
+}
