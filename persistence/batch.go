@@ -28,7 +28,7 @@ type Placed struct {
 	Trimmable messages.TrimmableID
 	// Ordered is the ordering time in nanoseconds since 1970.
 	Ordered uint64
-	Type      uint32
+	Type    uint32
 }
 
 // NewBatch returns an empty batch.
