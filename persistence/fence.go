@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -18,6 +19,9 @@ import (
 type Fence struct {
 	tripped chan struct{}
 	once    sync.Once
+	// armed is set once the database is open. Until then a failing file makes
+	// its Open fail, which Pebble does well.
+	armed atomic.Bool
 	// cause is written before tripped is closed, read after.
 	cause error
 }
@@ -48,15 +52,20 @@ func (f *Fence) Cause() error {
 
 // Configure prepares the options of a Pebble database that the program opens
 // itself and shares with a bus: the block-property collectors (without them
-// filtered reads are slow, never wrong), the format version, and a logger and
-// event listener that keep a failing disk from ending the process. It returns
-// the fence to pass in the bus's options. Call it before pebble.Open; a logger
-// already set receives what is not fatal.
+// filtered reads are slow, never wrong), the format version, and a file
+// system, logger and event listener that keep a failing disk from ending the
+// process. It returns the fence to pass in the bus's options. Call it once,
+// before pebble.Open; a logger already set receives what is not fatal. Once
+// the fence is tripped, the program's own writes to the database never return.
 func Configure(o *pebble.Options) *Fence {
 	f := NewFence()
 	if o.FormatMajorVersion < formatMajorVersion {
 		o.FormatMajorVersion = formatMajorVersion
 	}
+	if o.FS == nil {
+		o.WithFSDefaults()
+	}
+	o.FS = &fencedFS{FS: o.FS, fence: f}
 	o.BlockPropertyCollectors = append(o.BlockPropertyCollectors, blockPropertyCollectors()...)
 	o.Logger = &fenceLogger{fence: f, next: o.Logger}
 	if o.EventListener == nil {

@@ -92,6 +92,7 @@ func Open(c Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.fence.armed.Store(true)
 	go s.commitLoop()
 	if err := s.load(); err != nil {
 		close(s.jobs)
@@ -141,14 +142,17 @@ func (s *Store) embed(c Config) (err error) {
 		return err
 	}
 	o := c.Profile.options()
-	o.FS, o.Lock, o.ErrorIfNotExists = fs, lock, !newborn
+	o.FS, o.Lock, o.ErrorIfNotExists = c.FS, lock, !newborn
 	if c.Logger != nil {
 		o.Logger = &slogLogger{log: c.Logger}
 	}
 	s.fence = Configure(o)
-	if s.db, err = pebble.Open(database, o); err != nil {
-		free()
-		return errors.Join(fmt.Errorf("retinue: open %s: %w", database, err), lock.Close())
+	if s.db, err = openDatabase(database, o, s.fence); err != nil {
+		if s.fence.Cause() == nil { // else Pebble still holds what it opened
+			free()
+			err = errors.Join(err, lock.Close())
+		}
+		return err
 	}
 	s.release = func() error {
 		defer free()
@@ -161,6 +165,53 @@ func (s *Store) embed(c Config) (err error) {
 		return errors.Join(err, s.release())
 	}
 	return nil
+}
+
+// openDatabase opens Pebble where a fatal error of its Open does not hang this
+// one: the fence parks the goroutine that met it.
+func openDatabase(dir string, o *pebble.Options, fence *Fence) (*pebble.DB, error) {
+	var db *pebble.DB
+	opened := make(chan error, 1)
+	go func() {
+		var err error
+		db, err = pebble.Open(dir, o)
+		opened <- err
+	}()
+	select {
+	case err := <-opened:
+		if err != nil {
+			return nil, fmt.Errorf("retinue: open %s: %w", dir, err)
+		}
+		return db, nil
+	case <-fence.Tripped():
+		return nil, fmt.Errorf("retinue: open %s: %w", dir, &messages.FailedError{Cause: fence.Cause()})
+	}
+}
+
+// makeDirectory creates dir with its parents, durably: a directory whose
+// parent was not synced is gone after a power cut, with all that is in it.
+func makeDirectory(fs vfs.FS, dir string) error {
+	if _, err := fs.Stat(dir); err == nil || !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	parent := fs.PathDir(dir)
+	if parent != dir {
+		if err := makeDirectory(fs, parent); err != nil {
+			return err
+		}
+	}
+	if err := fs.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return syncDirectory(fs, parent)
+}
+
+func syncDirectory(fs vfs.FS, dir string) error {
+	d, err := fs.OpenDir(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 // canonical resolves symbolic links, so that one directory has one name.

@@ -1,0 +1,171 @@
+package persistence
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// noSpacePause is how long a table's failed write waits before Pebble hears
+// of it: Pebble retries a flush at once, for ever.
+const noSpacePause = 250 * time.Millisecond
+
+// fencedFS is the file system below Pebble. An error on a file that Pebble
+// cannot live without - a write-ahead log, a manifest, a marker, a directory -
+// never reaches it, because its answer would be to end the process, to unlock
+// what it has not locked, or to report success: the fence is tripped, and the
+// goroutine that met the error is parked for ever, as is every later one that
+// would change the disk. Reads go on. No sync is ever tried twice.
+//
+// Errors on tables are Pebble's to retry; one for want of space is handed up
+// after a pause.
+type fencedFS struct {
+	vfs.FS
+	fence *Fence
+}
+
+// critical reports whether Pebble does not survive an error on the file.
+func (f *fencedFS) critical(name string) bool {
+	base := f.PathBase(name)
+	return strings.HasSuffix(base, ".log") || strings.HasPrefix(base, "MANIFEST") || strings.HasPrefix(base, "marker.")
+}
+
+// guard is the way out of every operation that changes the disk.
+func (f *fencedFS) guard(op, name string, critical bool, err error) error {
+	if !f.fence.armed.Load() {
+		return err
+	}
+	if err != nil && critical {
+		f.fence.Trip(fmt.Errorf("%s %s: %w", op, f.PathBase(name), err))
+	}
+	f.pass()
+	if err != nil && vfs.IsNoSpaceError(err) {
+		select {
+		case <-time.After(noSpacePause):
+		case <-f.fence.Tripped():
+			select {}
+		}
+	}
+	return err
+}
+
+// pass parks the goroutine where the fence is tripped.
+func (f *fencedFS) pass() {
+	if f.fence.armed.Load() && f.fence.Cause() != nil {
+		select {}
+	}
+}
+
+func (f *fencedFS) file(name string, file vfs.File) vfs.File {
+	if file == nil {
+		return nil
+	}
+	return &fencedFile{File: file, fs: f, name: name, critical: f.critical(name)}
+}
+
+func (f *fencedFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	f.pass()
+	file, err := f.FS.Create(name, category)
+	if err := f.guard("create", name, f.critical(name), err); err != nil {
+		return nil, err
+	}
+	return f.file(name, file), nil
+}
+
+func (f *fencedFS) ReuseForWrite(oldname, newname string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	f.pass()
+	file, err := f.FS.ReuseForWrite(oldname, newname, category)
+	if err := f.guard("reuse", newname, f.critical(newname), err); err != nil {
+		return nil, err
+	}
+	return f.file(newname, file), nil
+}
+
+func (f *fencedFS) OpenReadWrite(name string, category vfs.DiskWriteCategory, opts ...vfs.OpenOption) (vfs.File, error) {
+	f.pass()
+	file, err := f.FS.OpenReadWrite(name, category, opts...)
+	if err := f.guard("open", name, f.critical(name), err); err != nil {
+		return nil, err
+	}
+	return f.file(name, file), nil
+}
+
+func (f *fencedFS) OpenDir(name string) (vfs.File, error) {
+	file, err := f.FS.OpenDir(name)
+	if err := f.guard("open directory", name, true, err); err != nil {
+		return nil, err
+	}
+	return &fencedFile{File: file, fs: f, name: name, critical: true}, nil
+}
+
+func (f *fencedFS) Link(oldname, newname string) error {
+	f.pass()
+	return f.guard("link", newname, false, f.FS.Link(oldname, newname))
+}
+
+func (f *fencedFS) Remove(name string) error {
+	f.pass()
+	return f.guard("remove", name, false, f.FS.Remove(name))
+}
+
+func (f *fencedFS) RemoveAll(name string) error {
+	f.pass()
+	return f.guard("remove", name, false, f.FS.RemoveAll(name))
+}
+
+func (f *fencedFS) Rename(oldname, newname string) error {
+	f.pass()
+	return f.guard("rename", newname, f.critical(newname), f.FS.Rename(oldname, newname))
+}
+
+// Unwrap implements [vfs.FS].
+func (f *fencedFS) Unwrap() vfs.FS { return f.FS }
+
+// fencedFile is an open file of a fencedFS.
+type fencedFile struct {
+	vfs.File
+	fs       *fencedFS
+	name     string
+	critical bool
+}
+
+func (f *fencedFile) Write(p []byte) (int, error) {
+	f.fs.pass()
+	n, err := f.File.Write(p)
+	return n, f.guard("write", err)
+}
+
+func (f *fencedFile) WriteAt(p []byte, off int64) (int, error) {
+	f.fs.pass()
+	n, err := f.File.WriteAt(p, off)
+	return n, f.guard("write", err)
+}
+
+func (f *fencedFile) Preallocate(offset, length int64) error {
+	f.fs.pass()
+	return f.guard("preallocate", f.File.Preallocate(offset, length))
+}
+
+func (f *fencedFile) Sync() error {
+	f.fs.pass()
+	return f.guard("sync", f.File.Sync())
+}
+
+func (f *fencedFile) SyncTo(length int64) (bool, error) {
+	f.fs.pass()
+	full, err := f.File.SyncTo(length)
+	return full, f.guard("sync", err)
+}
+
+func (f *fencedFile) SyncData() error {
+	f.fs.pass()
+	return f.guard("sync", f.File.SyncData())
+}
+
+func (f *fencedFile) Close() error { return f.guard("close", f.File.Close()) }
+
+func (f *fencedFile) guard(op string, err error) error {
+	return f.fs.guard(op, f.name, f.critical, err)
+}
