@@ -262,38 +262,6 @@ func inspect(fs vfs.FS, dir string) (newborn bool, err error) {
 	return true, writeFile(fs, dir, newbornName, "")
 }
 
-// makeDirectory makes dir and what is missing above it. Each entry of a
-// directory is on disk only once that directory is synced.
-func makeDirectory(fs vfs.FS, dir string) error {
-	if _, err := readFile(fs, fs.PathJoin(dir, sentinelName)); err == nil {
-		return nil
-	}
-	parents := []string{fs.PathDir(dir)}
-	for at := parents[0]; fs.PathDir(at) != at; at = fs.PathDir(at) {
-		if _, err := fs.Stat(at); err == nil {
-			break
-		}
-		parents = append(parents, fs.PathDir(at))
-	}
-	if err := fs.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	for _, parent := range parents {
-		if err := syncDirectory(fs, parent); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func syncDirectory(fs vfs.FS, dir string) error {
-	d, err := fs.OpenDir(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
 func checkSentinel(dir, text string) error {
 	var format int
 	var id string
