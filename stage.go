@@ -68,6 +68,9 @@ func (b *Bus) shared(what string, batch *pebble.Batch) error {
 	if batch == nil {
 		return messages.Invalid(what, "no batch")
 	}
+	if b.store.Foreign(batch) {
+		return messages.Invalid(what, "the batch is of another database")
+	}
 	return nil
 }
 

@@ -131,6 +131,7 @@ func TestCommitAndStageRefuseABatchThatIsNotTheBuss(t *testing.T) {
 		"Commit of nil":                    func() error { _, err := bus.Commit(t.Context(), nil, note{}); return err },
 		"Stage into nil":                   func() error { _, err := bus.Stage(nil, note{}); return err },
 		"Commit of another database":       func() error { _, err := bus.Commit(t.Context(), batchOf(t, foreign, "k"), note{}); return err },
+		"Stage into another database":      func() error { _, err := bus.Stage(batchOf(t, foreign, "k"), note{}); return err },
 		"Commit on an embedded bus":        func() error { _, err := embedded.Commit(t.Context(), batchOf(t, db, "k"), note{}); return err },
 		"Stage on an embedded bus":         func() error { _, err := embedded.Stage(batchOf(t, db, "k"), note{}); return err },
 		"Stage of nothing":                 func() error { _, err := bus.Stage(batchOf(t, db, "k")); return err },
@@ -334,7 +335,7 @@ func TestBusesWithDifferentPrefixesDoNotSeeEachOther(t *testing.T) {
 			commitBatch(t, b)
 			bus.Poke(ticket)
 			at, err := ticket.Wait(t.Context())
-			if err != nil || at.FirstEvent != messages.EventID(round+1) {
+			if err != nil || at.FirstEvent != messages.EventID(2*round+1) {
 				t.Fatalf("prefix %q: %+v, %v", prefixes[i], at, err)
 			}
 			if err := countUp(t.Context(), bus); err == nil {

@@ -188,22 +188,29 @@ func openDatabase(dir string, o *pebble.Options, fence *Fence) (*pebble.DB, erro
 	}
 }
 
-// makeDirectory creates dir with its parents, durably: a directory whose
-// parent was not synced is gone after a power cut, with all that is in it.
+// makeDirectory makes dir and what is missing above it, durably, also where a
+// first Open was killed in the middle of that: an entry of a directory is on
+// disk only once that directory is synced.
 func makeDirectory(fs vfs.FS, dir string) error {
-	if _, err := fs.Stat(dir); err == nil || !errors.Is(err, os.ErrNotExist) {
-		return err
+	if _, err := fs.Stat(fs.PathJoin(dir, sentinelName)); err == nil {
+		return nil
 	}
-	parent := fs.PathDir(dir)
-	if parent != dir {
-		if err := makeDirectory(fs, parent); err != nil {
-			return err
+	parents := []string{fs.PathDir(dir)}
+	for at := parents[0]; fs.PathDir(at) != at; at = fs.PathDir(at) {
+		if _, err := fs.Stat(at); err == nil {
+			break
 		}
+		parents = append(parents, fs.PathDir(at))
 	}
 	if err := fs.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	return syncDirectory(fs, parent)
+	for _, parent := range parents {
+		if err := syncDirectory(fs, parent); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func syncDirectory(fs vfs.FS, dir string) error {

@@ -2,6 +2,8 @@ package persistence
 
 import (
 	"encoding/binary"
+	"reflect"
+	"unsafe"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -30,6 +32,13 @@ type Staged struct {
 // NextStagedID returns an id that was never given before.
 func (s *Store) NextStagedID() StagedID {
 	return StagedID{Epoch: s.epoch, Counter: s.freeCounter.Add(1)}
+}
+
+// Foreign reports whether b was made by another database. Pebble does not
+// tell, and would apply it all the same.
+func (s *Store) Foreign(b *pebble.Batch) bool {
+	db := reflect.ValueOf(b).Elem().FieldByName("db")
+	return db.Kind() == reflect.Pointer && !db.IsNil() && db.UnsafePointer() != unsafe.Pointer(s.db)
 }
 
 // Stage writes the events into the program's own batch.
