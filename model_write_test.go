@@ -52,7 +52,8 @@ func (m *model) quiesce() {
 	m.settle()
 	for _, f := range m.walkers {
 		if !f.paused {
-			m.must(m.bus.CaughtUp(m.ctx(), f.name), "catch up")
+			err := m.bus.CaughtUp(m.ctx(), f.name)
+			m.must(err, fmt.Sprintf("catch up, %+v", m.status(f)))
 		}
 	}
 }

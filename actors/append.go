@@ -91,7 +91,7 @@ func (e *Engine) Submit(ctx context.Context, a Append) (*Ticket, error) {
 	if err := checkKey(a.Key); err != nil {
 		return nil, err
 	}
-	if j.conditions, err = e.conditions(a.If); err != nil {
+	if j.conditions, err = e.conditions(a.If, a.Key != ""); err != nil {
 		return nil, err
 	}
 	if a.Key != "" {
@@ -238,8 +238,9 @@ type pendingCondition struct {
 }
 
 // conditions checks what can be checked outside the writer: long scans hold
-// up nobody.
-func (e *Engine) conditions(all []messages.Condition) ([]pendingCondition, error) {
+// up nobody. What fails with a key is left to the writer: it may be the
+// repetition of an append whose conditions held.
+func (e *Engine) conditions(all []messages.Condition, keyed bool) ([]pendingCondition, error) {
 	var pending []pendingCondition
 	for _, c := range all {
 		p := pendingCondition{Condition: c, checked: c.At}
@@ -251,7 +252,8 @@ func (e *Engine) conditions(all []messages.Condition) ([]pendingCondition, error
 				return nil, err
 			}
 			p.selection = e.Store.Select(messages.Filter{Types: c.Types})
-			if err := p.scan(e.Store, e.Durable().Event); err != nil {
+			err := p.scan(e.Store, e.Durable().Event)
+			if err != nil && !(keyed && errors.Is(err, messages.ErrConditionFailed)) {
 				return nil, err
 			}
 		}

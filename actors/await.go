@@ -68,6 +68,10 @@ func (e *Engine) awaitCursor(ctx context.Context, t *tracker, id uint64) error {
 		if err := e.Sync(); err != nil {
 			return err
 		}
+		// Who was settled before the waiter was there is not settled again.
+		if t.durable.Load() > id {
+			return nil
+		}
 	} else if err := t.idle(); err != nil {
 		return err
 	}

@@ -39,9 +39,10 @@
 //
 // # A round of the writer
 //
-//  1. Gather. Jobs that wait together are one round; the mailbox yields up to
-//     four times while its only round still grows, up to about 1,024 events or
-//     256 KiB.
+//  1. Gather. Jobs that wait together are one round, up to about 1,024 events
+//     or 256 KiB. While its only round is smaller than rounds have been lately,
+//     the mailbox lets producers run a few times: those that were just answered
+//     come back within that time.
 //  2. Walk the jobs in the order they came. An append looks up its idempotency
 //     key, checks its conditions, and gets its ids. The commit of a follower is
 //     refused unless it comes from the present incarnation and from the cursor
@@ -54,9 +55,9 @@
 //     append's, an Update's, a refusal's that looked at unsynced state, a
 //     command's, a turn's that appended events or that somebody awaits.
 //  5. Numbers of new event types become known to readers.
-//  6. If everything is durable: publish the durable cursors and heads, wake the
-//     followers, give subscribers what was ordered and what is transient.
-//     If not: see to a sync within a second.
+//  6. If everything is durable: publish the heads, wake the followers, publish
+//     the durable cursors and answer who waits for them, give subscribers what
+//     was ordered and what is transient. If not: see to a sync within a second.
 //  7. Answer every job: one channel is closed for the whole round.
 //
 // A round that fails fails the store: everybody is answered with

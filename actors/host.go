@@ -74,7 +74,7 @@ func (h *host) started(c actor.Context) {
 }
 
 func (h *host) wake(c actor.Context) {
-	if h.over {
+	if h.over || h.run.tracker.ended.Load() {
 		return
 	}
 	if h.running {

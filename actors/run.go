@@ -93,9 +93,9 @@ type run struct {
 	// ready is closed once the user's actor has handled Started: what fails
 	// before is not to blame on an entry.
 	ready chan struct{}
-	mu      sync.Mutex
-	lost    error         // why the user's actor is gone
-	gone    chan struct{} // closed by lose
+	mu    sync.Mutex
+	lost  error         // why the user's actor is gone
+	gone  chan struct{} // closed by lose
 }
 
 func newRun(t *tracker, plan *followers.Plan, incarnation uint64) *run {
@@ -123,12 +123,15 @@ func (r *run) run(done func(outcome)) {
 	select {
 	case t.slot <- struct{}{}:
 	case <-r.ctx.Done():
-		done(outcome{})
-		return
+		return // and so is the host
 	}
+	// The host hears of the end while the slot is still held: who waits for
+	// the slot may stop the host next.
 	if !r.mayRun() {
+		if r.ctx.Err() == nil && !t.ended.Load() {
+			done(outcome{})
+		}
 		<-t.slot
-		done(outcome{})
 		return
 	}
 	ctx, cancel := context.WithCancel(r.ctx)
@@ -158,8 +161,8 @@ func (r *run) run(done func(outcome)) {
 		t.cancelRun = nil
 		t.report.running, t.report.interrupted = false, false
 		t.mu.Unlock()
-		<-t.slot
 		done(o)
+		<-t.slot
 	}()
 	o = r.catchUp(ctx)
 }

@@ -185,6 +185,8 @@ func (r *report) state(supervised, hosted bool, f FollowerStatus) (State, string
 		return Paused, "since " + r.control.Since.Format(time.RFC3339)
 	case !supervised:
 		return NotFollowed, "not followed in this process"
+	case !hosted && r.retryAt.IsZero():
+		return Running, "an incarnation is about to start"
 	case !hosted:
 		return BackingOff, fmt.Sprintf("until %v after %v", r.retryAt.Format(time.RFC3339), r.lastErr)
 	case r.running || f.Lag > 0:

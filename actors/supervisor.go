@@ -126,9 +126,9 @@ func (s *supervisor) hostGone(c actor.Context) {
 	s.tracker.mu.Lock()
 	s.tracker.host, s.tracker.present = nil, nil
 	s.tracker.mu.Unlock()
-	run, self, root := s.run, c.Self(), s.tracker.engine.root
+	run, self, root, stopping := s.run, c.Self(), s.tracker.engine.root, s.stopping
 	go func() {
-		if run.drain() {
+		if run.drain() && !stopping {
 			root.Send(self, quiet{})
 		}
 	}()

@@ -41,7 +41,8 @@
 //     empty, or hold RETINUE.new, the mark of a first Open that did not finish
 //     ([messages.ErrNotStore]).
 //  3. Lock the subdirectory pebble against other processes
-//     ([messages.ErrInUse]).
+//     ([messages.ErrInUse]). Where no sentinel stands even now, remove what an
+//     unfinished first Open left there: nothing was ever accepted into it.
 //  4. Open Pebble, which replays its write-ahead log. Where the sentinel
 //     stands, a database that is not there is an error and not a new one.
 //  5. The first time only: write the store id, sync, then make the sentinel
@@ -78,8 +79,13 @@
 //
 // # Failing disks
 //
-// Pebble ends the process where it cannot write its log. The [Fence] is in its
-// way: the first failure trips it, the goroutine that met it is parked for
-// ever, and every commit from then on is [messages.FailedError]. Nobody
-// guesses whether the batch under way is on disk: only the next Open knows.
+// Pebble ends the process where it cannot write its log, or reports a success
+// that was none. A [Fence] is in its way, below it and behind it: the file
+// system that Pebble sees keeps an error on a log, a manifest, a marker or a
+// directory to itself, and the logger does not come back from a fatal message.
+// The first failure trips the fence, the goroutine that met it is parked for
+// ever, and so is every later one that would change the disk; reads go on.
+// Every commit from then on is [messages.FailedError]. No sync is tried twice,
+// and nobody guesses whether the batch under way is on disk: only the next
+// Open knows.
 package persistence

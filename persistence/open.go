@@ -141,6 +141,12 @@ func (s *Store) embed(c Config) (err error) {
 		free()
 		return err
 	}
+	if newborn {
+		if newborn, err = startOver(fs, dir, database); err != nil {
+			free()
+			return errors.Join(err, lock.Close())
+		}
+	}
 	o := c.Profile.options()
 	o.FS, o.Lock, o.ErrorIfNotExists = c.FS, lock, !newborn
 	if c.Logger != nil {
@@ -261,12 +267,34 @@ func inspect(fs vfs.FS, dir string) (newborn bool, err error) {
 	}
 	marked := false
 	for _, name := range names {
-		marked = marked || name == newbornName
+		marked = marked || name == newbornName || name == newbornName+".tmp"
 	}
 	if len(names) > 0 && !marked {
 		return false, fmt.Errorf("%s holds %q and no %s: %w", dir, names[0], sentinelName, messages.ErrNotStore)
 	}
 	return true, writeFile(fs, dir, newbornName, "")
+}
+
+// startOver looks again, now that the lock is held, and removes what an
+// unfinished first Open left of its database: nothing was ever accepted into
+// it, and Pebble cannot open every part of one that a power cut leaves.
+func startOver(fs vfs.FS, dir, database string) (newborn bool, err error) {
+	if newborn, err = inspect(fs, dir); !newborn || err != nil {
+		return false, err
+	}
+	names, err := fs.List(database)
+	if err != nil {
+		return false, fmt.Errorf("retinue: %w", err)
+	}
+	for _, name := range names {
+		if name == "LOCK" {
+			continue
+		}
+		if err := fs.RemoveAll(fs.PathJoin(database, name)); err != nil {
+			return false, fmt.Errorf("retinue: %w", err)
+		}
+	}
+	return true, nil
 }
 
 func checkSentinel(dir, text string) error {

@@ -13,17 +13,19 @@ func TestNoSleepOutsideABubble(t *testing.T) {
 
 // sleepsInBubbles lets a test call time.Sleep, or wait with a bare
 // <-time.After, only where time is synctest's: in a function literal that is
-// an argument of synctest.Test, or in a function named …InBubble. The latter
-// may be called in the same places only.
+// an argument of synctest.Test or of a test function inBubble that calls it,
+// or in a function named …InBubble. The latter may be called in the same
+// places only.
 func sleepsInBubbles(t tree) []string {
 	var complaints []string
+	wrapped := t.wrapsBubble()
 	for _, s := range t.sources {
 		if !s.isTest() {
 			continue
 		}
 		inspect(s.file, func(n ast.Node, above []ast.Node) {
 			what := s.sleep(n, above)
-			if what != "" && !s.inBubble(above) {
+			if what != "" && !s.inBubble(above, wrapped) {
 				complaints = append(complaints, s.at(n.Pos(), "%s outside a bubble: wait for the event itself (Await, a channel, a ticket), or put the test in synctest.Test, where time costs nothing", what))
 			}
 		})
@@ -55,7 +57,29 @@ func (s *source) sleep(n ast.Node, above []ast.Node) string {
 	return ""
 }
 
-func (s *source) inBubble(above []ast.Node) bool {
+// wrapsBubble reports whether every function inBubble calls synctest.Test, and
+// there is one.
+func (t tree) wrapsBubble() bool {
+	found, all := false, true
+	for _, s := range t.sources {
+		for _, d := range s.file.Decls {
+			f, ok := d.(*ast.FuncDecl)
+			if !ok || f.Name.Name != "inBubble" || f.Recv != nil {
+				continue
+			}
+			calls := false
+			ast.Inspect(f, func(n ast.Node) bool {
+				call, ok := n.(*ast.CallExpr)
+				calls = calls || ok && s.names(call.Fun, "testing/synctest", "Test")
+				return true
+			})
+			found, all = true, all && calls
+		}
+	}
+	return found && all
+}
+
+func (s *source) inBubble(above []ast.Node, wrapped bool) bool {
 	for i, n := range above {
 		switch n := n.(type) {
 		case *ast.FuncDecl:
@@ -63,7 +87,8 @@ func (s *source) inBubble(above []ast.Node) bool {
 				return true
 			}
 		case *ast.FuncLit:
-			if call, ok := above[i-1].(*ast.CallExpr); ok && s.names(call.Fun, "testing/synctest", "Test") {
+			call, ok := above[i-1].(*ast.CallExpr)
+			if ok && (s.names(call.Fun, "testing/synctest", "Test") || wrapped && calledName(call) == "inBubble") {
 				return true
 			}
 		}
@@ -105,6 +130,8 @@ func TestSleepRuleProven(t *testing.T) {
 		proof{"sleep", p("func TestA(t *testing.T) { time.Sleep(1) }\n"), "a_test.go:7: time.Sleep outside a bubble"},
 		proof{"sleep in a bubble", p("func TestA(t *testing.T) { synctest.Test(t, func(t *testing.T) { go func() { time.Sleep(1) }() }) }\n"), ok},
 		proof{"sleep in another function literal", p("func TestA(t *testing.T) { t.Run(\"a\", func(t *testing.T) { time.Sleep(1) }) }\n"), "time.Sleep outside a bubble"},
+		proof{"sleep in a wrapped bubble", p("func inBubble(t *testing.T, f func(*testing.T)) { synctest.Test(t, f) }\nfunc TestA(t *testing.T) { inBubble(t, func(t *testing.T) { time.Sleep(1) }) }\n"), ok},
+		proof{"sleep in a wrapper of nothing", p("func inBubble(t *testing.T, f func(*testing.T)) { f(t) }\nfunc TestA(t *testing.T) { inBubble(t, func(t *testing.T) { time.Sleep(1) }) }\n"), "time.Sleep outside a bubble"},
 		proof{"sleep behind the bubble", p("func TestA(t *testing.T) { synctest.Test(t, func(t *testing.T) {}); time.Sleep(1) }\n"), "time.Sleep outside a bubble"},
 		proof{"sleep under another name", map[string]string{"a_test.go": "package a\nimport clock \"time\"\nvar nap = clock.Sleep\n"}, "time.Sleep outside a bubble"},
 		proof{"Sleep of another package", map[string]string{"a_test.go": "package a\nimport \"time\"\nvar _ time.Time\nfunc f(a bed) { a.Sleep(1) }\n"}, ok},

@@ -1,0 +1,417 @@
+package retinue_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/retinue-go/retinue"
+	"github.com/retinue-go/retinue/followers"
+	"github.com/retinue-go/retinue/messages"
+)
+
+// parkedIDs are the entries that a follower has put aside.
+func parkedIDs(t testing.TB, bus *retinue.Bus, name string) []uint64 {
+	t.Helper()
+	var ids []uint64
+	for p, err := range bus.Parked(name) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, p.ID)
+	}
+	return ids
+}
+
+func wantParked(t testing.TB, bus *retinue.Bus, name string, want ...uint64) {
+	t.Helper()
+	if got := parkedIDs(t, bus, name); !slices.Equal(got, want) {
+		t.Errorf("%q has put aside %v, want %v", name, got, want)
+	}
+}
+
+// picky is a follower that parks, at the first failure, every text that starts
+// with "bad" until it is healed, and journals what it has handled.
+func picky(name string, j *journal, healed *atomic.Bool) followers.Follower {
+	return followers.Follower{Name: name, Log: messages.TrimmableLog,
+		Poison: followers.Poison{Action: followers.Park, After: 1},
+		Every: func(turn *followers.Turn) error {
+			h, err := messages.Decode[hint](turn.Entry())
+			if err != nil {
+				return err
+			}
+			if err := turn.Append(note{h.Text}); err != nil {
+				return err
+			}
+			if err := turn.Set([]byte(h.Text), []byte("done")); err != nil {
+				return err
+			}
+			if strings.HasPrefix(h.Text, "bad") && !healed.Load() {
+				return errRefused
+			}
+			j.add("%s %d", h.Text, turn.Attempt())
+			return nil
+		},
+		Filter: messages.Filter{Kinds: []string{"hint"}}}
+}
+
+// byLetter is a sequence key: the text's last byte.
+func byLetter(e messages.Entry) string {
+	text := strings.TrimSuffix(string(e.Payload), `"}`)
+	return text[len(text)-1:]
+}
+
+func putHints(t testing.TB, bus *retinue.Bus, texts ...string) {
+	t.Helper()
+	for _, text := range texts {
+		put(t, bus, hint{text})
+	}
+}
+
+func caughtUp(t testing.TB, bus *retinue.Bus, names ...string) {
+	t.Helper()
+	if err := bus.CaughtUp(t.Context(), names...); err != nil {
+		t.Fatalf("caught up: %v", err)
+	}
+}
+
+func TestAReplayIsATurnThatDeletesTheParkedRecord(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		opts := inMemory()
+		bus := openBus(t, opts)
+		var j journal
+		var healed atomic.Bool
+		mustFollow(t, bus, picky("f", &j, &healed))
+		putHints(t, bus, "a", "bad1", "b", "bad2")
+		caughtUp(t, bus, "f")
+		wantParked(t, bus, "f", 2, 4)
+		cursor := statusOf(t, bus, "f").Cursor
+
+		err := bus.Replay(t.Context(), "f", messages.TrimmableID(4), messages.TrimmableID(2))
+		wantFollowerError(t, err, "f", 2, errRefused)
+		for p := range bus.Parked("f") {
+			if want := map[uint64]int{2: 2, 4: 1}[p.ID]; p.Attempts != want || p.Last.Before(p.First) {
+				t.Errorf("entry %d: %d attempts, want %d", p.ID, p.Attempts, want)
+			}
+		}
+		wantKeys(t, bus, "f", "a=done", "b=done")
+
+		healed.Store(true)
+		if err := bus.Replay(t.Context(), "f", messages.TrimmableID(2)); err != nil {
+			t.Fatal(err)
+		}
+		j.want(t, "a 1", "b 1", "bad1 3")
+		wantKeys(t, bus, "f", "a=done", "b=done", "bad1=done")
+		wantParked(t, bus, "f", 4)
+		wantTexts(t, bus, messages.Permanent, "a", "b", "bad1")
+		reached(t, bus, "f", messages.TrimmableID(2))
+		if at := read(t, bus, messages.Permanent)[2].Cause.TrimmableID; at != 2 {
+			t.Errorf("the replay's event names entry %d as its cause, want 2", at)
+		}
+		wantError(t, bus.Replay(t.Context(), "f", messages.TrimmableID(2)), messages.ErrOutOfRange)
+		if got := statusOf(t, bus, "f").Cursor; got < cursor || got > cursor+1 {
+			t.Errorf("the replay has moved the cursor from %d to %d", cursor, got)
+		}
+		closeBus(t, bus)
+
+		bus = openBus(t, opts)
+		wantParked(t, bus, "f", 4)
+		wantError(t, bus.Replay(t.Context(), "f", messages.TrimmableID(4)), messages.ErrUnknownFollower)
+		mustFollow(t, bus, picky("f", &j, &healed))
+		if err := bus.Replay(t.Context(), "f", messages.TrimmableID(4)); err != nil {
+			t.Fatal(err)
+		}
+		wantParked(t, bus, "f")
+		wantTexts(t, bus, messages.Permanent, "a", "b", "bad1", "bad2")
+	})
+}
+
+func TestReplayOfEveryFormAndFault(t *testing.T) {
+	for name, fault := range faults {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				bus := openBus(t, inMemory())
+				var healed atomic.Bool
+				handle := func(turn *followers.Turn) error {
+					if err := turn.Set([]byte("k"), []byte("v")); err != nil || healed.Load() {
+						return err
+					}
+					return fault()
+				}
+				policy := followers.Poison{Action: followers.Park, After: 1}
+				mustFollow(t, bus, followers.Follower{Name: "every", Poison: policy, Every: handle})
+				mustFollow(t, bus, followers.Follower{Name: "batch", Poison: policy,
+					Batch: func(turn *followers.Turn, entries []messages.Entry) error { return handle(turn) }})
+				f := raw("raw", func(_ rawContext, d *followers.Deliver) error { return handle(d.Turn) })
+				f.Poison = policy
+				mustFollow(t, bus, f)
+				at := put(t, bus, note{"a"})
+				forms := []string{"every", "batch", "raw"}
+				for _, form := range forms {
+					wantError(t, bus.Await(t.Context(), form, at), messages.ErrParked)
+					if err := bus.Replay(t.Context(), form, at); err == nil {
+						t.Errorf("%s: the replay has not failed", form)
+					}
+					wantKeys(t, bus, form)
+					wantParked(t, bus, form, 1)
+				}
+				healed.Store(true)
+				for _, form := range forms {
+					if err := bus.Replay(t.Context(), form, at); err != nil {
+						t.Errorf("%s: %v", form, err)
+					}
+					wantKeys(t, bus, form, "k=v")
+					wantParked(t, bus, form)
+					reached(t, bus, form, put(t, bus, note{"b"}))
+				}
+			})
+		})
+	}
+}
+
+func TestDropDeletesTheRecord(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		bus := openBus(t, inMemory())
+		var j journal
+		var healed atomic.Bool
+		f := picky("f", &j, &healed)
+		f.Key = byLetter
+		mustFollow(t, bus, f)
+		putHints(t, bus, "bad x", "x")
+		caughtUp(t, bus, "f")
+		wantParked(t, bus, "f", 1, 2)
+		wantError(t, bus.Drop(t.Context(), "f", messages.TrimmableID(3)), messages.ErrOutOfRange)
+		wantError(t, bus.Drop(t.Context(), "f", messages.EventID(1)), messages.ErrNotInLog)
+		if err := bus.Drop(t.Context(), "f", messages.TrimmableID(1)); err != nil {
+			t.Fatal(err)
+		}
+		wantParked(t, bus, "f", 2)
+		if err := bus.Replay(t.Context(), "f", messages.TrimmableID(2)); err != nil {
+			t.Fatal(err)
+		}
+		putHints(t, bus, "more x")
+		caughtUp(t, bus, "f")
+		j.want(t, "x 1", "more x 1")
+	})
+}
+
+func TestAParkedEntrySurvivesTrimming(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		opts := inMemory()
+		opts.Trim = retinue.Trim{MinEntries: 1, MinAge: time.Nanosecond, Hold: time.Nanosecond}
+		bus := openBus(t, opts)
+		var j journal
+		var healed atomic.Bool
+		mustFollow(t, bus, picky("f", &j, &healed))
+		put(t, bus, messages.Draft{Event: hint{"bad"}, Instance: 9, Correlation: "c"})
+		putHints(t, bus, "a", "b", "c")
+		caughtUp(t, bus, "f")
+		time.Sleep(time.Minute)
+		if _, err := bus.Trim(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if h := bus.Status().Trimmable.Horizon; h < 2 {
+			t.Fatalf("horizon = %d, the test needs entry 1 trimmed", h)
+		}
+		wantFollowerError(t, bus.Await(t.Context(), "f", messages.TrimmableID(1)), "f", 1, messages.ErrParked)
+		for p := range bus.Parked("f") {
+			if e := p.Entry; e == nil || e.TrimmableID != 1 || e.Instance != 9 || e.Correlation != "c" || text(t, *e) != "bad" {
+				t.Errorf("parked entry = %+v", e)
+			}
+		}
+		healed.Store(true)
+		if err := bus.Replay(t.Context(), "f", messages.TrimmableID(1)); err != nil {
+			t.Fatal(err)
+		}
+		wantParked(t, bus, "f")
+		if got := followerKeys(t, bus, "f"); !slices.Contains(got, "bad=done") {
+			t.Errorf("keys = %q, want the replayed one", got)
+		}
+	})
+}
+
+func TestASequenceIsParkedBehindItsFirstAndReplayedInOrder(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		opts := inMemory()
+		bus := openBus(t, opts)
+		var j journal
+		var healed atomic.Bool
+		f := picky("f", &j, &healed)
+		f.Key = byLetter
+		mustFollow(t, bus, f)
+		putHints(t, bus, "1 x", "bad x", "1 y", "2 x", "bad y", "3 x", "1 z")
+		caughtUp(t, bus, "f")
+		j.want(t, "1 x 1", "1 y 1", "1 z 1")
+		wantParked(t, bus, "f", 2, 4, 5, 6)
+		for p := range bus.Parked("f") {
+			behind := p.ID == 4 || p.ID == 6
+			if p.Key != map[bool]string{true: "y", false: "x"}[p.ID == 5] || (p.Attempts == 0) != behind || (p.Error == "") != behind {
+				t.Errorf("parked = %+v", p)
+			}
+		}
+		closeBus(t, bus)
+
+		bus = openBus(t, opts)
+		mustFollow(t, bus, f)
+		putHints(t, bus, "4 x", "2 z")
+		caughtUp(t, bus, "f")
+		j.want(t, "1 x 1", "1 y 1", "1 z 1", "2 z 1")
+		healed.Store(true)
+		wantError(t, bus.Replay(t.Context(), "f", messages.TrimmableID(4)), messages.ErrInvalid)
+		if err := bus.Replay(t.Context(), "f", messages.TrimmableID(5)); err != nil {
+			t.Error(err)
+		}
+		var at []messages.Position
+		for _, id := range parkedIDs(t, bus, "f") {
+			at = append(at, messages.TrimmableID(id))
+		}
+		slices.Reverse(at)
+		if err := bus.Replay(t.Context(), "f", at...); err != nil {
+			t.Fatal(err)
+		}
+		putHints(t, bus, "5 x", "2 y")
+		caughtUp(t, bus, "f")
+		wantParked(t, bus, "f")
+		j.want(t, "1 x 1", "1 y 1", "1 z 1", "2 z 1", "bad y 2", "bad x 2", "2 x 1", "3 x 1", "4 x 1", "5 x 1", "2 y 1")
+	})
+}
+
+func TestASequenceOfABatchFollowerIsParkedBehindItsFirst(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		bus := openBus(t, inMemory())
+		var j journal
+		putHints(t, bus, "1 x", "bad x", "1 y", "2 x", "2 y", "3 x", "3 y")
+		var healed atomic.Bool
+		mustFollow(t, bus, followers.Follower{Name: "f", Log: messages.TrimmableLog, Key: byLetter,
+			Poison: followers.Poison{Action: followers.Park, After: 1},
+			Batch: func(_ *followers.Turn, entries []messages.Entry) error {
+				var all []string
+				for _, e := range entries {
+					if all = append(all, text(t, e)); strings.HasPrefix(text(t, e), "bad") && !healed.Load() {
+						return errRefused
+					}
+				}
+				j.add("%s", strings.Join(all, ","))
+				return nil
+			}})
+		caughtUp(t, bus, "f")
+		wantParked(t, bus, "f", 2, 4, 6)
+		j.want(t, "1 x", "1 y", "2 y", "3 y")
+		s := statusOf(t, bus, "f")
+		if s.Parked != 3 || s.Handled != 4 {
+			t.Errorf("parked %d, handled %d", s.Parked, s.Handled)
+		}
+	})
+}
+
+func TestTheEmptyKeyIsInNoSequence(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		bus := openBus(t, inMemory())
+		var j journal
+		var healed atomic.Bool
+		f := picky("f", &j, &healed)
+		f.Key = func(messages.Entry) string { return "" }
+		mustFollow(t, bus, f)
+		putHints(t, bus, "bad", "a")
+		caughtUp(t, bus, "f")
+		wantParked(t, bus, "f", 1)
+		j.want(t, "a 1")
+	})
+}
+
+func TestReplayWaitsOutABackoffAndIsRefusedWhenParked(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		bus := openBus(t, inMemory())
+		f := refusing("f", followers.Poison{Action: followers.Park, After: 2})
+		mustFollow(t, bus, f)
+		putTexts(t, bus, "bad", "a")
+		caughtUp(t, bus, "f")
+		wantParked(t, bus, "f", 1)
+		putTexts(t, bus, "bad")
+		synctest.Wait()
+		if s := statusOf(t, bus, "f"); s.State != "backing off" {
+			t.Fatalf("state = %s, the test needs a backoff", s.State)
+		}
+		wantFollowerError(t, bus.Replay(t.Context(), "f", messages.EventID(1)), "f", 1, errRefused)
+		if err := bus.Pause(t.Context(), "f"); err != nil {
+			t.Fatal(err)
+		}
+		wantFollowerError(t, bus.Replay(t.Context(), "f", messages.EventID(1)), "f", 1, errRefused)
+	})
+}
+
+func TestPauseAndCloseInterruptAReplay(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		bus := openBus(t, inMemory())
+		inside := make(chan struct{}, 1)
+		mustFollow(t, bus, followers.Follower{Name: "f", Poison: followers.Poison{Action: followers.Park, After: 1},
+			Every: func(turn *followers.Turn) error {
+				if turn.Attempt() == 1 {
+					return errRefused
+				}
+				inside <- struct{}{}
+				<-turn.Context().Done()
+				return turn.Context().Err()
+			}})
+		at := put(t, bus, note{"a"})
+		wantError(t, bus.Await(t.Context(), "f", at), messages.ErrParked)
+		replayed := make(chan error, 1)
+		replay := func() { replayed <- bus.Replay(t.Context(), "f", at) }
+		go replay()
+		<-inside
+		if err := bus.Pause(t.Context(), "f"); err != nil {
+			t.Fatal(err)
+		}
+		wantError(t, <-replayed, context.Canceled)
+		if err := bus.Resume(t.Context(), "f"); err != nil {
+			t.Fatal(err)
+		}
+		for p := range bus.Parked("f") {
+			if p.Attempts != 1 {
+				t.Errorf("%d attempts, an interruption is none", p.Attempts)
+			}
+		}
+		go replay()
+		<-inside
+		closeBus(t, bus)
+		if err := <-replayed; !errors.Is(err, context.Canceled) && !errors.Is(err, messages.ErrClosed) {
+			t.Errorf("replay = %v", err)
+		}
+	})
+}
+
+func TestParkedOfAnUnknownFollower(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		bus := openBus(t, inMemory())
+		var errs []error
+		for _, err := range bus.Parked("nobody") {
+			errs = append(errs, err)
+		}
+		if len(errs) != 1 || !errors.Is(errs[0], messages.ErrUnknownFollower) {
+			t.Errorf("errors = %v", errs)
+		}
+		wantError(t, bus.Replay(t.Context(), "nobody", messages.EventID(1)), messages.ErrUnknownFollower)
+		wantError(t, bus.Drop(t.Context(), "nobody", messages.EventID(1)), messages.ErrUnknownFollower)
+	})
+}
+
+func TestManyParkedEntriesAreListedInOrder(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		bus := openBus(t, inMemory())
+		mustFollow(t, bus, followers.Follower{Name: "f", Poison: followers.Poison{Action: followers.Park, After: 1},
+			Every: func(*followers.Turn) error { return errRefused }})
+		var want []uint64
+		for i := range 50 {
+			put(t, bus, note{fmt.Sprint(i)})
+			want = append(want, uint64(i+1))
+		}
+		caughtUp(t, bus, "f")
+		wantParked(t, bus, "f", want...)
+	})
+}
