@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -36,7 +35,7 @@ const (
 
 // Names in the directory of an embedded store.
 const (
-	sentinelName = "RETINUE"     // the store is whole; holds format and id
+	sentinelName = "RETINUE"     // the store was made; holds format and id
 	newbornName  = "RETINUE.new" // the first Open has not finished
 	databaseName = "pebble"
 )
@@ -97,6 +96,7 @@ func Open(c Config) (*Store, error) {
 	if err := s.load(); err != nil {
 		close(s.jobs)
 		<-s.stopped
+		s.mark.drop()
 		return nil, errors.Join(err, s.release())
 	}
 	return s, nil
@@ -130,11 +130,12 @@ func (s *Store) embed(c Config) (err error) {
 	if err != nil {
 		return err
 	}
-	newborn, err := inspect(fs, dir)
+	newborn, id, err := inspect(fs, dir)
 	if err != nil {
 		free()
 		return err
 	}
+	s.place = &directory{fs: fs, dir: dir, id: id}
 	database := fs.PathJoin(dir, databaseName)
 	lock, err := lockDirectory(fs, database, dir)
 	if err != nil {
@@ -147,6 +148,12 @@ func (s *Store) embed(c Config) (err error) {
 		o.Logger = &slogLogger{log: c.Logger}
 	}
 	s.fence = Configure(o)
+	if !newborn {
+		if err := present(fs, database); err != nil {
+			free()
+			return errors.Join(err, lock.Close())
+		}
+	}
 	if s.db, err = openDatabase(database, o, s.fence); err != nil {
 		if s.fence.Cause() == nil { // else Pebble still holds what it opened
 			free()
@@ -180,7 +187,7 @@ func openDatabase(dir string, o *pebble.Options, fence *Fence) (*pebble.DB, erro
 	select {
 	case err := <-opened:
 		if err != nil {
-			return nil, fmt.Errorf("retinue: open %s: %w", dir, err)
+			return nil, damage(dir, err)
 		}
 		return db, nil
 	case <-fence.Tripped():
@@ -247,38 +254,38 @@ func reserve(place any, name string) (free func(), err error) {
 
 // inspect reads what a directory says of itself. A directory is newborn until
 // its sentinel is there; any file of another kind makes it no store.
-func inspect(fs vfs.FS, dir string) (newborn bool, err error) {
+func inspect(fs vfs.FS, dir string) (newborn bool, id string, err error) {
 	text, err := readFile(fs, fs.PathJoin(dir, sentinelName))
 	if err == nil {
-		return false, checkSentinel(dir, text)
+		id, err = checkSentinel(dir, text)
+		return false, id, err
 	}
 	if !errors.Is(err, os.ErrNotExist) {
-		return false, fmt.Errorf("retinue: %w", err)
+		return false, "", fmt.Errorf("retinue: %w", err)
 	}
 	names, err := fs.List(dir)
 	if err != nil {
-		return false, fmt.Errorf("retinue: %w", err)
+		return false, "", fmt.Errorf("retinue: %w", err)
 	}
 	marked := false
 	for _, name := range names {
 		marked = marked || name == newbornName
 	}
 	if len(names) > 0 && !marked {
-		return false, fmt.Errorf("%s holds %q and no %s: %w", dir, names[0], sentinelName, messages.ErrNotStore)
+		return false, "", fmt.Errorf("%s holds %q and no %s: %w", dir, names[0], sentinelName, messages.ErrNotStore)
 	}
-	return true, writeFile(fs, dir, newbornName, "")
+	return true, "", writeFile(fs, dir, newbornName, "")
 }
 
-func checkSentinel(dir, text string) error {
+func checkSentinel(dir, text string) (id string, err error) {
 	var format int
-	var id string
 	if _, err := fmt.Sscanf(text, "retinue %d %s", &format, &id); err != nil {
-		return fmt.Errorf("%s in %s reads %q: %w", sentinelName, dir, text, messages.ErrNotStore)
+		return "", fmt.Errorf("%s in %s reads %q: %w", sentinelName, dir, text, messages.ErrNotStore)
 	}
 	if format > Format {
-		return fmt.Errorf("%s has format %d, this release knows %d: %w", dir, format, Format, messages.ErrNewerFormat)
+		return "", fmt.Errorf("%s has format %d, this release knows %d: %w", dir, format, Format, messages.ErrNewerFormat)
 	}
-	return nil
+	return id, nil
 }
 
 func lockDirectory(fs vfs.FS, database, dir string) (*pebble.Lock, error) {
@@ -305,6 +312,9 @@ func (s *Store) christen(fs vfs.FS, dir string) error {
 			return err
 		}
 	}
+	if err := writeFile(fs, dir, markName, string(make([]byte, 2*markSize))); err != nil {
+		return err
+	}
 	text := fmt.Sprintf("retinue %d %s\n", Format, hex.EncodeToString(id))
 	if err := writeFile(fs, dir, sentinelName, text); err != nil {
 		return err
@@ -319,7 +329,7 @@ func readFile(fs vfs.FS, name string) (string, error) {
 	}
 	defer f.Close()
 	b, err := io.ReadAll(f)
-	return strings.TrimSpace(string(b)), err
+	return string(b), err
 }
 
 // writeFile makes a file with its content appear at once, durably.
@@ -342,10 +352,9 @@ func writeFile(fs vfs.FS, dir, name, text string) error {
 
 // load reads the metadata and counts this Open as a new epoch.
 func (s *Store) load() error {
-	if err := s.loadFormat(); err != nil {
-		return err
-	}
-	for _, read := range []func() error{s.loadHeads, s.loadTypes, s.loadFollowers, s.loadBuckets} {
+	for _, read := range []func() error{
+		s.loadFormat, s.loadHeads, s.compareMark, s.compareEntries, s.loadTypes, s.loadFollowers, s.loadBuckets,
+	} {
 		if err := read(); err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/retinue-go/retinue/messages"
 )
@@ -48,6 +49,9 @@ type Store struct {
 	// opened is what was found on disk; the writer keeps the present values.
 	opened Opened
 
+	place *directory // nil in a shared database
+	mark  marker
+
 	jobs    chan commitJob
 	stopped chan struct{}
 	// users counts reads in flight: Pebble panics when used after its Close.
@@ -58,6 +62,14 @@ type Store struct {
 	release func() error // gives directory and database back, once
 	// freeCounter numbers the Stage calls of this epoch.
 	freeCounter atomic.Uint64
+}
+
+// directory is where an embedded store lives, with the id of its sentinel,
+// empty while the store is newborn.
+type directory struct {
+	fs  vfs.FS
+	dir string
+	id  string
 }
 
 // Opened is the state of the store when it was opened.
@@ -225,6 +237,9 @@ func (s *Store) apply(job commitJob) (err error) {
 	return s.db.Apply(job.batch, options)
 }
 
+// Durable tells the second mark that heads are durable in the log.
+func (s *Store) Durable(heads Heads) { s.mark.note(heads) }
+
 // Sync makes everything that was committed durable. Errors:
 // [messages.FailedError].
 func (s *Store) Sync() error { return s.commit(nil, true) }
@@ -244,8 +259,10 @@ func (s *Store) Close() error {
 	check(b.Set(s.keys.meta(metaClean), binary.BigEndian.AppendUint32(nil, s.epoch), nil))
 	err := s.commit(b, true)
 	if s.fence.Cause() != nil {
+		s.mark.drop()
 		return errors.Join(err, errAbandoned)
 	}
+	err = errors.Join(err, s.mark.close())
 	close(s.jobs)
 	<-s.stopped
 	s.users.Wait()
