@@ -49,6 +49,10 @@ type Store struct {
 	// opened is what was found on disk; the writer keeps the present values.
 	opened Opened
 
+	// written is set once a batch was made: who only looked at a store that
+	// was not closed cleanly leaves it so.
+	written bool
+
 	place *directory // nil in a shared database
 	mark  marker
 
@@ -256,7 +260,9 @@ func (s *Store) Close() error {
 	s.closed = true
 	s.mu.Unlock()
 	b := s.db.NewBatch()
-	check(b.Set(s.keys.meta(metaClean), binary.BigEndian.AppendUint32(nil, s.epoch), nil))
+	if s.opened.Clean || s.written {
+		check(b.Set(s.keys.meta(metaClean), binary.BigEndian.AppendUint32(nil, s.epoch), nil))
+	}
 	err := s.commit(b, true)
 	if s.fence.Cause() != nil {
 		s.mark.drop()
