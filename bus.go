@@ -283,3 +283,28 @@ func (b *Bus) Status() Status { return b.engine.Status() }
 // StoreID names the store: with an entry's id it is the idempotency key for
 // effects outside the database.
 func (b *Bus) StoreID() persistence.StoreID { return b.store.ID() }
+
+// Report is what Verify found.
+type Report = persistence.Report
+
+// Verify reads the whole store and reports all that contradicts itself; the
+// bus works on meanwhile. Errors: ctx's error, [messages.ErrClosed].
+func (b *Bus) Verify(ctx context.Context) (Report, error) { return b.store.Verify(ctx) }
+
+// Verify is Bus.Verify for a store that is not open. It starts no actor and
+// orders nothing. Errors: those of Open.
+func Verify(ctx context.Context, dir string, opts *Options) (report Report, err error) {
+	if opts == nil {
+		opts = &Options{}
+	}
+	o, err := opts.check(dir)
+	if err != nil {
+		return Report{}, err
+	}
+	store, err := persistence.Open(o.store(dir))
+	if err != nil {
+		return Report{}, err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	return store.Verify(ctx)
+}

@@ -51,18 +51,15 @@ func (e *Engine) Replay(ctx context.Context, name string, at []messages.Position
 		return err
 	}
 	defer t.letGo()
-	done := make(chan error, 1)
-	go func() { // a Goexit in a reaction ends this goroutine only
-		err := t.fault(&messages.PanicError{})
-		leave := e.callers.enterReaction()
-		defer func() {
-			leave()
-			r.blockedBy = nil
-			done <- err
-		}()
-		err = r.replay(ctx, ids)
-	}()
-	return <-done
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	t.busy(cancel)
+	defer t.busy(nil)
+	if t.wanted.Load() > 0 || t.ended.Load() { // they came before they could see cancel
+		cancel()
+	}
+	r.blockedBy = nil
+	return r.replay(ctx, ids)
 }
 
 // Drop deletes parked or skipped records. Errors: [messages.ErrOutOfRange] for
@@ -125,6 +122,9 @@ func (t *tracker) parkedEntry(id uint64) (*persistence.Parked, error) {
 // replay works off parked entries; the slot is held.
 func (r *run) replay(ctx context.Context, ids []uint64) error {
 	for _, id := range ids {
+		if err := ctx.Err(); err != nil {
+			return r.tracker.fault(fmt.Errorf("before entry %d: %w", id, err))
+		}
 		p, err := r.tracker.parkedEntry(id)
 		if err != nil {
 			return err
@@ -154,7 +154,13 @@ func (r *run) again(ctx context.Context, p *persistence.Parked, e messages.Entry
 	}
 	r.earlier = p.Attempts
 	defer func() { r.earlier = 0 }()
-	err := r.attempt(ctx, &e, false, call)
+	err := r.attempt(ctx, &e, false, func(t *followers.Turn) error {
+		return r.apart(func() error { return call(t) })
+	})
+	if err != nil && ctx.Err() != nil {
+		r.reset()
+		return err // an interruption is not a failure
+	}
 	job := &commitJob{tracker: r.tracker, incarnation: r.incarnation, expect: r.committed, cursor: r.cursor, sync: true}
 	if err == nil {
 		job.state, job.events, job.merge, job.unpark = r.state, r.events, r.merges, []uint64{p.ID}

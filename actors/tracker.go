@@ -175,6 +175,15 @@ func (t *tracker) holdRun(ctx context.Context) (*run, error) {
 	}
 }
 
+// busy notes that turns run until cancel ends them; nil: they have ended.
+func (t *tracker) busy(cancel context.CancelFunc) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.cancelRun = cancel
+	t.report.running, t.report.interrupted = cancel != nil, false
+	t.report.since = time.Now()
+}
+
 // turnOver wakes who waits in holdRun.
 func (t *tracker) turnOver() {
 	t.mu.Lock()

@@ -100,8 +100,8 @@ func (r *run) batch(ctx context.Context, entries []messages.Entry, live bool) (o
 	return r.batch(ctx, entries[half:], live)
 }
 
-// apart calls a batch handler on a goroutine of its own: a Goexit in it must
-// not end the run, which has the halves to try.
+// apart makes a call on a goroutine of its own: a Goexit in it must not end
+// who has more to do, the halves of a batch or the record of a replay.
 func (r *run) apart(call func() error) error {
 	done := make(chan error, 1)
 	go func() {

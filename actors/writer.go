@@ -178,6 +178,9 @@ func (w *writer) publish() {
 	}
 	// Heads first: who waited for a reaction reads what it appended.
 	e.publish(Marks{Heads: w.heads, Horizon: w.horizon})
+	if !w.dirty {
+		w.store.Durable(w.heads)
+	}
 	for t := range w.unsynced {
 		t.settle(t.applied.Load())
 	}

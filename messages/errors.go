@@ -57,6 +57,8 @@ var (
 	ErrNewerFormat = errors.New("retinue: store has a newer format")
 	// ErrCorrupt: the store contradicts itself; see [CorruptError].
 	ErrCorrupt = errors.New("retinue: store is corrupt")
+	// ErrDamaged: files of the store are lost or cut; see [DamagedError].
+	ErrDamaged = errors.New("retinue: store is damaged")
 	// ErrNotStaged: the ticket's batch has not been committed.
 	ErrNotStaged = errors.New("retinue: batch has not been committed")
 	// ErrStuck: see [StuckError].
@@ -221,6 +223,27 @@ type CorruptError struct {
 
 func (e *CorruptError) Error() string        { return "retinue: corrupt " + e.What + ": " + e.Why }
 func (e *CorruptError) Is(target error) bool { return target == ErrCorrupt }
+
+// DamagedError is a store of which a file is lost, cut or not its own. Nothing
+// was changed; a backup helps. It is [ErrDamaged].
+type DamagedError struct {
+	// File that is damaged, or that the damage shows in.
+	File string
+	// Want is what should be there, Got what is.
+	Want, Got string
+	// Cause is what the file system or Pebble said, where it was them.
+	Cause error
+}
+
+func (e *DamagedError) Error() string {
+	text := fmt.Sprintf("retinue: store is damaged: %s: want %s, got %s", e.File, e.Want, e.Got)
+	if e.Cause != nil {
+		text += ": " + e.Cause.Error()
+	}
+	return text
+}
+func (e *DamagedError) Is(target error) bool { return target == ErrDamaged }
+func (e *DamagedError) Unwrap() error        { return e.Cause }
 
 // Corrupt returns a [CorruptError].
 func Corrupt(what, format string, args ...any) error {

@@ -1,16 +1,11 @@
 package persistence
 
 import (
-	"crypto/rand"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -32,13 +27,6 @@ const (
 	metaHorizon   = "horizon"   // u64, by a trim
 	metaClean     = "clean"     // u32, by Close: the epoch that ended well
 	metaFollowers = "followers" // u32, by the start of a new follower
-)
-
-// Names in the directory of an embedded store.
-const (
-	sentinelName = "RETINUE"     // the store is whole; holds format and id
-	newbornName  = "RETINUE.new" // the first Open has not finished
-	databaseName = "pebble"
 )
 
 // Config says where a store is. Either Dir or DB is set.
@@ -97,6 +85,7 @@ func Open(c Config) (*Store, error) {
 	if err := s.load(); err != nil {
 		close(s.jobs)
 		<-s.stopped
+		s.mark.drop()
 		return nil, errors.Join(err, s.release())
 	}
 	return s, nil
@@ -111,64 +100,69 @@ func (s *Store) share(c Config) error {
 	return err
 }
 
-// embed opens the database of a directory: the lock first, then what the
-// directory says of itself, then Pebble.
+// embed opens the database of a directory: what the directory says of itself,
+// the lock, the same again under the lock, then Pebble.
 func (s *Store) embed(c Config) (err error) {
-	fs, dir := c.FS, c.Dir
-	if fs == nil {
-		fs = vfs.Default
+	d := &directory{fs: c.FS, dir: c.Dir}
+	if d.fs == nil {
+		d.fs = vfs.Default
 	}
-	if err := makeDirectory(fs, dir); err != nil {
+	if err := makeDirectory(d.fs, d.dir); err != nil {
 		return fmt.Errorf("retinue: %w", err)
 	}
 	if c.FS == nil {
-		if dir, err = canonical(dir); err != nil {
+		if d.dir, err = canonical(d.dir); err != nil {
 			return fmt.Errorf("retinue: %w", err)
 		}
 	}
-	free, err := reserve(directoryPlace{fs, dir}, dir)
+	free, err := reserve(directoryPlace{d.fs, d.dir}, d.dir)
 	if err != nil {
 		return err
 	}
-	newborn, err := inspect(fs, dir)
-	if err != nil {
-		free()
-		return err
+	s.release = func() error { free(); return nil }
+	if _, _, err := inspect(d.fs, d.dir); err != nil {
+		return errors.Join(err, s.release())
 	}
-	database := fs.PathJoin(dir, databaseName)
-	lock, err := lockDirectory(fs, database, dir)
+	lock, err := d.lock()
 	if err != nil {
-		free()
-		return err
+		return errors.Join(err, s.release())
 	}
-	if newborn {
-		if newborn, err = startOver(fs, dir, database); err != nil {
-			free()
-			return errors.Join(err, lock.Close())
+	s.release = func() error {
+		defer free()
+		return lock.Close()
+	}
+	if err := d.claim(); err != nil {
+		return errors.Join(err, s.release())
+	}
+	s.place = d
+	return s.openEmbedded(c, lock)
+}
+
+func (s *Store) openEmbedded(c Config, lock *pebble.Lock) (err error) {
+	d := s.place
+	if !d.newborn {
+		if err := present(d.fs, d.database()); err != nil {
+			return errors.Join(err, s.release())
 		}
 	}
 	o := c.Profile.options()
-	o.FS, o.Lock, o.ErrorIfNotExists = c.FS, lock, !newborn
+	o.FS, o.Lock, o.ErrorIfNotExists = c.FS, lock, !d.newborn
 	if c.Logger != nil {
 		o.Logger = &slogLogger{log: c.Logger}
 	}
 	s.fence = Configure(o)
-	if s.db, err = openDatabase(database, o, s.fence); err != nil {
+	if s.db, err = openDatabase(d.database(), o, s.fence); err != nil {
 		if s.fence.Cause() == nil { // else Pebble still holds what it opened
-			free()
-			err = errors.Join(err, lock.Close())
+			err = errors.Join(err, s.release())
 		}
 		return err
 	}
-	s.release = func() error {
-		defer free()
-		return errors.Join(s.db.Close(), lock.Close())
-	}
-	if newborn {
-		err = s.christen(fs, dir)
-	}
-	if err != nil {
-		return errors.Join(err, s.release())
+	unlock := s.release
+	s.release = func() error { return errors.Join(s.db.Close(), unlock()) }
+	if d.newborn {
+		if err := s.christen(d.fs, d.dir); err != nil {
+			return errors.Join(err, s.release())
+		}
 	}
 	return nil
 }
@@ -186,45 +180,12 @@ func openDatabase(dir string, o *pebble.Options, fence *Fence) (*pebble.DB, erro
 	select {
 	case err := <-opened:
 		if err != nil {
-			return nil, fmt.Errorf("retinue: open %s: %w", dir, err)
+			return nil, damage(dir, err)
 		}
 		return db, nil
 	case <-fence.Tripped():
 		return nil, fmt.Errorf("retinue: open %s: %w", dir, &messages.FailedError{Cause: fence.Cause()})
 	}
-}
-
-// makeDirectory makes dir and what is missing above it, durably, also where a
-// first Open was killed in the middle of that: an entry of a directory is on
-// disk only once that directory is synced.
-func makeDirectory(fs vfs.FS, dir string) error {
-	if _, err := fs.Stat(fs.PathJoin(dir, sentinelName)); err == nil {
-		return nil
-	}
-	parents := []string{fs.PathDir(dir)}
-	for at := parents[0]; fs.PathDir(at) != at; at = fs.PathDir(at) {
-		if _, err := fs.Stat(at); err == nil {
-			break
-		}
-		parents = append(parents, fs.PathDir(at))
-	}
-	if err := fs.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	for _, parent := range parents {
-		if err := syncDirectory(fs, parent); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func syncDirectory(fs vfs.FS, dir string) error {
-	d, err := fs.OpenDir(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // canonical resolves symbolic links, so that one directory has one name.
@@ -251,129 +212,11 @@ func reserve(place any, name string) (free func(), err error) {
 	}, nil
 }
 
-// inspect reads what a directory says of itself. A directory is newborn until
-// its sentinel is there; any file of another kind makes it no store.
-func inspect(fs vfs.FS, dir string) (newborn bool, err error) {
-	text, err := readFile(fs, fs.PathJoin(dir, sentinelName))
-	if err == nil {
-		return false, checkSentinel(dir, text)
-	}
-	if !errors.Is(err, os.ErrNotExist) {
-		return false, fmt.Errorf("retinue: %w", err)
-	}
-	names, err := fs.List(dir)
-	if err != nil {
-		return false, fmt.Errorf("retinue: %w", err)
-	}
-	marked := false
-	for _, name := range names {
-		marked = marked || name == newbornName || name == newbornName+".tmp"
-	}
-	if len(names) > 0 && !marked {
-		return false, fmt.Errorf("%s holds %q and no %s: %w", dir, names[0], sentinelName, messages.ErrNotStore)
-	}
-	return true, writeFile(fs, dir, newbornName, "")
-}
-
-// startOver looks again, now that the lock is held, and removes what an
-// unfinished first Open left of its database: nothing was ever accepted into
-// it, and Pebble cannot open every part of one that a power cut leaves.
-func startOver(fs vfs.FS, dir, database string) (newborn bool, err error) {
-	if newborn, err = inspect(fs, dir); !newborn || err != nil {
-		return false, err
-	}
-	names, err := fs.List(database)
-	if err != nil {
-		return false, fmt.Errorf("retinue: %w", err)
-	}
-	for _, name := range names {
-		if name == "LOCK" {
-			continue
-		}
-		if err := fs.RemoveAll(fs.PathJoin(database, name)); err != nil {
-			return false, fmt.Errorf("retinue: %w", err)
-		}
-	}
-	return true, nil
-}
-
-func checkSentinel(dir, text string) error {
-	var format int
-	var id string
-	if _, err := fmt.Sscanf(text, "retinue %d %s", &format, &id); err != nil {
-		return fmt.Errorf("%s in %s reads %q: %w", sentinelName, dir, text, messages.ErrNotStore)
-	}
-	if format > Format {
-		return fmt.Errorf("%s has format %d, this release knows %d: %w", dir, format, Format, messages.ErrNewerFormat)
-	}
-	return nil
-}
-
-func lockDirectory(fs vfs.FS, database, dir string) (*pebble.Lock, error) {
-	if err := fs.MkdirAll(database, 0o700); err != nil {
-		return nil, fmt.Errorf("retinue: %w", err)
-	}
-	lock, err := pebble.LockDirectory(database, fs)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w: %w", dir, messages.ErrInUse, err)
-	}
-	return lock, nil
-}
-
-// christen writes the sentinel, once the new database is on disk.
-func (s *Store) christen(fs vfs.FS, dir string) error {
-	id, err := get(s.db, s.keys.meta(metaStore))
-	if err != nil {
-		return err
-	}
-	if id == nil {
-		id = make([]byte, len(s.id))
-		rand.Read(id)
-		if err := s.db.Set(s.keys.meta(metaStore), id, pebble.Sync); err != nil {
-			return err
-		}
-	}
-	text := fmt.Sprintf("retinue %d %s\n", Format, hex.EncodeToString(id))
-	if err := writeFile(fs, dir, sentinelName, text); err != nil {
-		return err
-	}
-	return fs.Remove(fs.PathJoin(dir, newbornName))
-}
-
-func readFile(fs vfs.FS, name string) (string, error) {
-	f, err := fs.Open(name)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(f)
-	return strings.TrimSpace(string(b)), err
-}
-
-// writeFile makes a file with its content appear at once, durably.
-func writeFile(fs vfs.FS, dir, name, text string) error {
-	path := fs.PathJoin(dir, name)
-	f, err := fs.Create(path+".tmp", vfs.WriteCategoryUnspecified)
-	if err != nil {
-		return err
-	}
-	_, err = io.WriteString(f, text)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err != nil {
-		return err
-	}
-	if err := fs.Rename(path+".tmp", path); err != nil {
-		return err
-	}
-	return syncDirectory(fs, dir)
-}
-
 // load reads the metadata and counts this Open as a new epoch.
 func (s *Store) load() error {
-	if err := s.loadFormat(); err != nil {
-		return err
-	}
-	for _, read := range []func() error{s.loadHeads, s.loadTypes, s.loadFollowers, s.loadBuckets} {
+	for _, read := range []func() error{
+		s.loadFormat, s.loadHeads, s.compareMark, s.compareEntries, s.loadTypes, s.loadFollowers, s.loadBuckets,
+	} {
 		if err := read(); err != nil {
 			return err
 		}

@@ -48,6 +48,13 @@ type Store struct {
 	// opened is what was found on disk; the writer keeps the present values.
 	opened Opened
 
+	// written is set once a batch was made: who only looked at a store that
+	// was not closed cleanly leaves it so.
+	written bool
+
+	place *directory // nil in a shared database
+	mark  marker
+
 	jobs    chan commitJob
 	stopped chan struct{}
 	// users counts reads in flight: Pebble panics when used after its Close.
@@ -225,6 +232,9 @@ func (s *Store) apply(job commitJob) (err error) {
 	return s.db.Apply(job.batch, options)
 }
 
+// Durable tells the second mark that heads are durable in the log.
+func (s *Store) Durable(heads Heads) { s.mark.note(heads) }
+
 // Sync makes everything that was committed durable. Errors:
 // [messages.FailedError].
 func (s *Store) Sync() error { return s.commit(nil, true) }
@@ -241,11 +251,15 @@ func (s *Store) Close() error {
 	s.closed = true
 	s.mu.Unlock()
 	b := s.db.NewBatch()
-	check(b.Set(s.keys.meta(metaClean), binary.BigEndian.AppendUint32(nil, s.epoch), nil))
+	if s.opened.Clean || s.written {
+		check(b.Set(s.keys.meta(metaClean), binary.BigEndian.AppendUint32(nil, s.epoch), nil))
+	}
 	err := s.commit(b, true)
 	if s.fence.Cause() != nil {
+		s.mark.drop()
 		return errors.Join(err, errAbandoned)
 	}
+	err = errors.Join(err, s.mark.close())
 	close(s.jobs)
 	<-s.stopped
 	s.users.Wait()

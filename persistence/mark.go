@@ -1,0 +1,159 @@
+package persistence
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"sync"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/retinue-go/retinue/messages"
+)
+
+// markEvery is how often the second mark is written at most.
+const markEvery = time.Second
+
+// A write-ahead log that is cut off or lost takes its own heads with it, and
+// Pebble opens what is left without a word. The second mark of the heads lies
+// in a file of its own and is written behind the log: at a clean close, and
+// at most once a second. A store whose heads are below it is damaged.
+//
+// The file has two slots of 64 bytes, written in turn, so that a torn write
+// leaves the other:
+//
+//	0      4      8          24        32         40        48     60     64
+//	+------+------+----------+---------+----------+---------+------+------+
+//	| RTNM | u32  | store id | turn    | event    | trimm.  | zero | crc  |
+//	|      | fmt  |          | u64     | head u64 | head u64|      | u32  |
+//	+------+------+----------+---------+----------+---------+------+------+
+//
+// All integers are big endian; crc is CRC-32C of the 60 bytes before it.
+const (
+	markName  = "HEADS"
+	markMagic = "RTNM"
+	markSize  = 64
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// marker writes the second mark, off the writer's path.
+//
+// Invariant: the file never holds heads that are not durable in the log.
+type marker struct {
+	file vfs.File // nil in a shared database
+	id   StoreID
+
+	mu      sync.Mutex
+	turn    uint64
+	written Heads
+	latest  Heads
+	timer   *time.Timer
+	closed  bool
+	failed  func(error)
+}
+
+// open opens the mark of a directory and returns the heads that it holds.
+func (m *marker) open(fs vfs.FS, dir string, id StoreID, failed func(error)) (Heads, error) {
+	path := fs.PathJoin(dir, markName)
+	text, err := readFile(fs, path)
+	if err != nil {
+		return Heads{}, damage(path, err)
+	}
+	m.id, m.failed = id, failed
+	heads := m.read([]byte(text))
+	if m.file, err = fs.OpenReadWrite(path, vfs.WriteCategoryUnspecified); err != nil {
+		return Heads{}, err
+	}
+	m.written, m.latest = heads, heads
+	return heads, nil
+}
+
+// read returns the newest slot that is whole, zero where there is none.
+func (m *marker) read(b []byte) (heads Heads) {
+	for ; len(b) >= markSize; b = b[markSize:] {
+		slot := b[:markSize]
+		if string(slot[:4]) != markMagic || string(slot[8:24]) != string(m.id[:]) ||
+			crc32.Checksum(slot[:60], castagnoli) != binary.BigEndian.Uint32(slot[60:]) {
+			continue
+		}
+		if turn := binary.BigEndian.Uint64(slot[24:]); turn > m.turn {
+			m.turn = turn
+			heads.Event = messages.EventID(binary.BigEndian.Uint64(slot[32:]))
+			heads.Trimmable = messages.TrimmableID(binary.BigEndian.Uint64(slot[40:]))
+		}
+	}
+	return heads
+}
+
+// note has durable heads written within markEvery.
+func (m *marker) note(heads Heads) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.latest = heads
+	if m.file == nil || m.closed || m.timer != nil {
+		return
+	}
+	m.timer = time.AfterFunc(markEvery, func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.timer = nil
+		if err := m.write(); err != nil {
+			m.failed(fmt.Errorf("write %s: %w", markName, err))
+		}
+	})
+}
+
+// write writes the latest heads into the slot that holds the older ones.
+func (m *marker) write() error {
+	if m.closed || m.latest.Event == m.written.Event && m.latest.Trimmable == m.written.Trimmable {
+		return nil
+	}
+	slot := append(make([]byte, 0, markSize), markMagic...)
+	slot = binary.BigEndian.AppendUint32(slot, Format)
+	slot = append(slot, m.id[:]...)
+	slot = binary.BigEndian.AppendUint64(slot, m.turn+1)
+	slot = binary.BigEndian.AppendUint64(slot, uint64(m.latest.Event))
+	slot = binary.BigEndian.AppendUint64(slot, uint64(m.latest.Trimmable))
+	slot = append(slot, make([]byte, 60-len(slot))...)
+	slot = binary.BigEndian.AppendUint32(slot, crc32.Checksum(slot, castagnoli))
+	if _, err := m.file.WriteAt(slot, int64((m.turn+1)%2)*markSize); err != nil {
+		return err
+	}
+	if err := m.file.Sync(); err != nil {
+		return err
+	}
+	m.turn++
+	m.written = m.latest
+	return nil
+}
+
+// close writes the last heads, and lets go of the file.
+func (m *marker) close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.file == nil || m.closed {
+		return nil
+	}
+	if m.timer != nil {
+		m.timer.Stop()
+	}
+	err := m.write()
+	m.closed = true
+	return errors.Join(err, m.file.Close())
+}
+
+// drop lets go of the file of a store that failed.
+func (m *marker) drop() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed = true
+	if m.timer != nil {
+		m.timer.Stop()
+	}
+	if m.file != nil {
+		_ = m.file.Close()
+	}
+}

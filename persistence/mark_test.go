@@ -1,0 +1,205 @@
+package persistence
+
+import (
+	"encoding/binary"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/retinue-go/retinue/messages"
+)
+
+// entries appends n persistent events through a batch of its own.
+func placeEntries(t *testing.T, s *Store, from, n int) Heads {
+	t.Helper()
+	b := s.NewBatch()
+	var placed []Placed
+	if s.TypeNumber("m", "k") == 0 {
+		b.NameType(1, "m", "k")
+	}
+	for i := from; i < from+n; i++ {
+		p := &messages.Prepared{Type: messages.Type{Module: "m", Kind: "k"}, Codec: "raw", Time: time.Unix(1, 0), Payload: []byte("x")}
+		placed = append(placed, Placed{Prepared: p, Event: messages.EventID(i), Trimmable: messages.TrimmableID(i), Ordered: uint64(i), Type: 1})
+	}
+	heads := Heads{Event: messages.EventID(from + n), Trimmable: messages.TrimmableID(from + n), Ordered: uint64(from + n)}
+	b.Place(placed)
+	b.SetHeads(heads)
+	if err := b.Commit(true); err != nil {
+		t.Fatal(err)
+	}
+	if s.TypeNumber("m", "k") == 0 {
+		s.Learn(1, "m", "k")
+	}
+	return heads
+}
+
+func mustOpenOn(t *testing.T, fs vfs.FS) *Store {
+	t.Helper()
+	s, err := Open(Config{Dir: "store", FS: fs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestLogThatLostItsEndIsDamaged(t *testing.T) {
+	disk := vfs.NewCrashableMem()
+	s := mustOpenOn(t, disk)
+	s.Durable(placeEntries(t, s, 1, 10))
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	older := disk.CrashClone(vfs.CrashCloneCfg{})
+	s = mustOpenOn(t, disk)
+	s.Durable(placeEntries(t, s, 11, 10))
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// The database of the day before, beside the mark of today.
+	mark, err := readFile(disk, "store/"+markName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := writeFile(older, "store", markName, mark); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Open(Config{Dir: "store", FS: older})
+	var damaged *messages.DamagedError
+	if !errors.As(err, &damaged) || damaged.File != "write-ahead log" {
+		t.Fatalf("open said %v, want a DamagedError of the write-ahead log", err)
+	}
+}
+
+func TestMarkIsWrittenWithinASecondAndSurvivesATornWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := vfs.NewMem()
+		s := mustOpenOn(t, disk)
+		s.Durable(placeEntries(t, s, 1, 3))
+		time.Sleep(markEvery)
+		synctest.Wait()
+		s.Durable(placeEntries(t, s, 4, 3))
+		time.Sleep(markEvery)
+		synctest.Wait()
+		text, err := readFile(disk, "store/"+markName)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := &marker{id: s.ID()}
+		if got := m.read([]byte(text)); got.Event != 7 {
+			t.Errorf("mark holds head %v, want 7", got.Event)
+		}
+		torn := []byte(text)
+		newest := int(m.turn%2) * markSize
+		torn[newest+40] ^= 1
+		if got := (&marker{id: s.ID()}).read(torn); got.Event != 4 {
+			t.Errorf("with its newest slot torn the mark holds %v, want the older 4", got.Event)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestDatabaseOfAnotherStoreIsDamage(t *testing.T) {
+	one, two := vfs.NewMem(), vfs.NewMem()
+	for _, fs := range []vfs.FS{one, two} {
+		if err := mustOpenOn(t, fs).Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := readFile(two, "store/"+sentinelName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := writeFile(one, "store", sentinelName, text); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(Config{Dir: "store", FS: one}); !errors.Is(err, messages.ErrDamaged) {
+		t.Fatalf("open said %v, want ErrDamaged", err)
+	}
+}
+
+func TestUncleanStoreStaysUncleanForWhoOnlyLooks(t *testing.T) {
+	disk := vfs.NewCrashableMem()
+	s := mustOpenOn(t, disk)
+	placeEntries(t, s, 1, 1)
+	crashed := disk.CrashClone(vfs.CrashCloneCfg{})
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		s = mustOpenOn(t, crashed)
+		if s.Opened().Clean {
+			t.Error("a store that was not closed is said to be clean")
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestVerifyFindsWhatContradictsItself(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		spoil func(s *Store, b *pebble.Batch)
+		want  int
+	}{
+		{"a sound store", func(*Store, *pebble.Batch) {}, 0},
+		{"a hole in the permanent log", func(s *Store, b *pebble.Batch) {
+			check(b.DeleteRange(s.keys.permanentID(nil, 3), s.keys.permanentID(nil, 4), nil))
+		}, 2},
+		{"a record that is no record", func(s *Store, b *pebble.Batch) {
+			check(b.Set(s.keys.permanent(nil, 3, 3, 3, 1), nil, nil))
+		}, 2},
+		{"a type without a name", func(s *Store, b *pebble.Batch) {
+			check(b.DeleteRange(s.keys.permanentID(nil, 3), s.keys.permanentID(nil, 4), nil))
+			check(b.Set(s.keys.permanent(nil, 3, 3, 3, 9), []byte{0}, nil))
+		}, 2},
+		{"a cursor past the head", func(s *Store, b *pebble.Batch) {
+			check(b.Set(s.keys.numbered(nil, spaceCursor, 1), (&Cursor{Name: "f", Next: 99}).append(nil), nil))
+		}, 1},
+		{"keys of no follower", func(s *Store, b *pebble.Batch) {
+			check(b.Set(s.keys.numbered(nil, spaceState, 5, 'k'), nil, nil))
+		}, 1},
+		{"a parked entry past the head", func(s *Store, b *pebble.Batch) {
+			check(b.Set(s.keys.numbered(nil, spaceCursor, 1), (&Cursor{Name: "f", Next: 1}).append(nil), nil))
+			check(b.Set(s.keys.parked(nil, 1, 50), (&Parked{}).encode(), nil))
+		}, 1},
+		{"a staged record of an epoch to come", func(s *Store, b *pebble.Batch) {
+			check(b.Set(s.keys.staged(nil, 77, 1), binary.AppendUvarint(nil, 0), nil))
+		}, 1},
+		{"a receipt of entries that are not there", func(s *Store, b *pebble.Batch) {
+			check(b.Set(s.keys.numbered(nil, spaceKey, 1, 'k'), Appended{Receipt: messages.Receipt{LastEvent: 99}}.encode(), nil))
+		}, 1},
+		{"a horizon above the head", func(s *Store, b *pebble.Batch) {
+			check(b.Set(s.keys.meta(metaHorizon), binary.BigEndian.AppendUint64(nil, 500), nil))
+		}, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := mustOpenOn(t, vfs.NewMem())
+			placeEntries(t, s, 1, 10)
+			b := s.db.NewBatch()
+			c.spoil(s, b)
+			check(b.Commit(pebble.Sync))
+			report, err := s.Verify(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(report.Problems) < c.want || c.want == 0 && len(report.Problems) > 0 {
+				t.Errorf("problems: %v, want at least %d", report.Problems, c.want)
+			}
+			for _, p := range report.Problems {
+				if !errors.Is(p, messages.ErrCorrupt) && !errors.Is(p, messages.ErrTrimmed) {
+					t.Errorf("problem %v is no ErrCorrupt", p)
+				}
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
