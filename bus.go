@@ -39,7 +39,8 @@ type Ticket = actors.Ticket
 //
 // Errors: [messages.InvalidError], [messages.ErrInUse] where another process
 // or bus has the store open, [messages.ErrNotStore], [messages.ErrNewerFormat],
-// [messages.CorruptError], [actor.ErrNameExists], or the file system's.
+// [messages.DamagedError], [messages.CorruptError], [messages.FailedError],
+// [actor.ErrNameExists], or the file system's.
 func Open(dir string, opts *Options) (*Bus, error) {
 	if opts == nil {
 		opts = &Options{}
@@ -291,8 +292,8 @@ type Report = persistence.Report
 // bus works on meanwhile. Errors: ctx's error, [messages.ErrClosed].
 func (b *Bus) Verify(ctx context.Context) (Report, error) { return b.store.Verify(ctx) }
 
-// Verify is Bus.Verify for a store that is not open. It starts no actor and
-// orders nothing. Errors: those of Open.
+// Verify is Bus.Verify for a store that is not open, and changes nothing.
+// Errors: those of Open; [messages.ErrNotStore] where there is none.
 func Verify(ctx context.Context, dir string, opts *Options) (report Report, err error) {
 	if opts == nil {
 		opts = &Options{}
@@ -301,7 +302,9 @@ func Verify(ctx context.Context, dir string, opts *Options) (report Report, err 
 	if err != nil {
 		return Report{}, err
 	}
-	store, err := persistence.Open(o.store(dir))
+	config := o.store(dir)
+	config.ReadOnly = true
+	store, err := persistence.Open(config)
 	if err != nil {
 		return Report{}, err
 	}

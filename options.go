@@ -80,8 +80,9 @@ type Durability = actors.Durability
 // Followers and readers still see nothing that a power cut can take back.
 func Interval(d time.Duration) Durability { return Durability{Interval: d} }
 
-// None never syncs before Close. A power cut may take back what was answered,
-// read and reacted to: promises 2, 3 and 5 of docs/guarantees.md are void.
+// None syncs at Close only, and where a command on a follower or an Await asks
+// for it. A power cut may take back what was answered, read and reacted to:
+// promises 2, 3 and 5 of docs/guarantees.md are void.
 func None() Durability { return Durability{None: true} }
 
 const (

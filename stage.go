@@ -12,26 +12,22 @@ import (
 )
 
 // Commit commits the program's own batch together with events: the normal way
-// to append in a shared database. The batch is merged into the writer's, and
-// must not be committed or changed until Commit has returned; it stays the
-// caller's to close. events may be empty.
+// to append in a shared database. The batch is copied into the writer's and
+// must not be committed as well; it stays the caller's to close. events may be
+// empty.
 //
-// Errors: those of Append, and [messages.InvalidError] for a batch of another
-// database or a bus that shares none.
+// Errors: those of Append, [messages.TooLargeError] for a batch over
+// [Options.MaxAppendSize], and [messages.InvalidError] on a bus that shares no
+// database.
 func (b *Bus) Commit(ctx context.Context, batch *pebble.Batch, events ...messages.Event) (messages.Receipt, error) {
 	if err := b.shared("Commit", batch); err != nil {
 		return messages.Receipt{}, err
 	}
-	if size := batch.Len(); size > largestAppend {
-		return messages.Receipt{}, &messages.TooLargeError{What: "append", Size: size, Limit: largestAppend}
-	}
-	merge := func(to *persistence.Batch) error { return to.Merge(batch) }
-	t, err := b.engine.Submit(ctx, actors.Append{Events: events, Merge: merge})
+	t, err := b.engine.Submit(ctx, actors.Append{Events: events, Beside: b.store.CopyBatch(batch)})
 	if err != nil {
 		return messages.Receipt{}, err
 	}
-	receipt, err := t.Wait(ctx)
-	return receipt, err
+	return t.Wait(ctx)
 }
 
 // Stage writes events into the program's own batch, for who must commit it

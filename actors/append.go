@@ -20,8 +20,9 @@ type Append struct {
 	// Key makes a repetition within the key window return the first receipt.
 	Key string
 	If  []messages.Condition
-	// Merge adds the program's own batch to the commit.
-	Merge func(*persistence.Batch) error
+	// Beside is the program's own batch, to commit with the events; nil is
+	// none.
+	Beside *persistence.UserBatch
 }
 
 // Ticket is an append that the writer has accepted or a Stage call that it
@@ -70,7 +71,7 @@ type appendJob struct {
 	key        []byte
 	digest     [16]byte
 	conditions []pendingCondition
-	merge      func(*persistence.Batch) error
+	beside     *persistence.UserBatch
 	bytes      int
 }
 
@@ -83,10 +84,16 @@ func (e *Engine) Submit(ctx context.Context, a Append) (*Ticket, error) {
 	if err := e.admissible(ctx); err != nil {
 		return nil, err
 	}
-	j := &appendJob{Ticket: Ticket{engine: e}, merge: a.Merge, key: []byte(a.Key)}
+	j := &appendJob{Ticket: Ticket{engine: e}, beside: a.Beside, key: []byte(a.Key)}
 	var err error
-	if j.events, j.bytes, err = e.prepare(a.Events, a.Merge != nil); err != nil {
+	if j.events, j.bytes, err = e.prepare(a.Events, a.Beside != nil); err != nil {
 		return nil, err
+	}
+	if a.Beside != nil {
+		j.bytes += a.Beside.Size()
+		if err := e.fits(j.bytes); err != nil {
+			return nil, err
+		}
 	}
 	if err := checkKey(a.Key); err != nil {
 		return nil, err
@@ -144,10 +151,15 @@ func (e *Engine) prepare(events []messages.Event, none bool) ([]messages.Prepare
 		prepared[i] = p
 		bytes += p.Size() + eventOverhead
 	}
+	return prepared, bytes, e.fits(bytes)
+}
+
+// fits refuses what is too much for one append.
+func (e *Engine) fits(bytes int) error {
 	if bytes > e.MaxAppendSize {
-		return nil, 0, &messages.TooLargeError{What: "append", Size: bytes, Limit: e.MaxAppendSize}
+		return &messages.TooLargeError{What: "append", Size: bytes, Limit: e.MaxAppendSize}
 	}
-	return prepared, bytes, nil
+	return nil
 }
 
 // stamp fills in the time of the call.
@@ -210,9 +222,9 @@ func (j *appendJob) run(w *writer) {
 	if err == nil {
 		err = w.check(j.conditions)
 	}
-	if err == nil && j.merge != nil {
+	if err == nil && j.beside != nil {
 		w.collect()
-		err = j.merge(w.batch)
+		err = j.beside.MergeInto(w.batch)
 	}
 	if err != nil {
 		j.err = w.refuse(err)

@@ -12,14 +12,22 @@ import (
 // call from inside it which would wait for itself is refused. Go gives no
 // other way to tell: such a call has no context of ours.
 type callers struct {
-	updating  atomic.Uint64 // the goroutine that runs an Update's closure, 0 is none
-	reactions sync.Map      // goroutine -> struct{}
+	// updating counts the closures that run: more than one where one was
+	// poisoned and has not ended.
+	updating  atomic.Int32
+	updates   sync.Map // goroutine -> struct{}
+	reactions sync.Map // goroutine -> struct{}
 }
 
 // enterUpdate marks this goroutine until leave.
 func (c *callers) enterUpdate() (leave func()) {
-	c.updating.Store(goroutine())
-	return func() { c.updating.Store(0) }
+	id := goroutine()
+	c.updates.Store(id, struct{}{})
+	c.updating.Add(1)
+	return func() {
+		c.updating.Add(-1)
+		c.updates.Delete(id)
+	}
 }
 
 // enterReaction marks this goroutine until leave.
@@ -32,8 +40,11 @@ func (c *callers) enterReaction() (leave func()) {
 // inUpdate reports whether this goroutine runs an Update's closure. It costs
 // nothing while none runs.
 func (c *callers) inUpdate() bool {
-	id := c.updating.Load()
-	return id != 0 && id == goroutine()
+	if c.updating.Load() == 0 {
+		return false
+	}
+	_, ok := c.updates.Load(goroutine())
+	return ok
 }
 
 // current reports whether this goroutine runs an Update's closure or a

@@ -19,9 +19,12 @@ func (r *run) catchUp(ctx context.Context) outcome {
 		return o
 	}
 	r.awaitActor(ctx)
-	for r.going(ctx) {
+	for {
 		if err := r.lostActor(); err != nil {
 			return r.failed(messages.Entry{}, err)
+		}
+		if !r.going(ctx) {
+			return outcome{}
 		}
 		head := r.tracker.engine.Durable().Head(r.tracker.log)
 		if r.position >= head {
@@ -35,7 +38,6 @@ func (r *run) catchUp(ctx context.Context) outcome {
 			return o
 		}
 	}
-	return outcome{}
 }
 
 // going reports whether the next turn may begin.
@@ -162,13 +164,6 @@ func (r *run) commitAs(sync bool) error {
 	if err := t.engine.commit(job); err != nil {
 		return err
 	}
-	moved := r.cursor.Next != r.committed
-	t.note(func(report *report) {
-		report.cursor = r.cursor
-		if moved {
-			report.failures = 0
-		}
-	})
 	r.committed, r.marked = r.cursor.Next, r.cursor.Running
 	r.reset()
 	return nil

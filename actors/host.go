@@ -2,7 +2,6 @@ package actors
 
 import (
 	"log/slog"
-	"runtime/debug"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -61,8 +60,7 @@ func (h *host) started(c actor.Context) {
 	t := h.run.tracker
 	h.run.self = c.Self()
 	if h.run.plan.Props != nil {
-		props := h.run.plan.Props.Clone(actor.WithReceiverMiddleware(shield(h.run)),
-			actor.WithDispatcher(enduring{}))
+		props := h.run.plan.Props.Clone(actor.WithReceiverMiddleware(shield(h.run)))
 		h.run.child = spawn(c, props, "actor")
 	}
 	t.mu.Lock()
@@ -121,59 +119,28 @@ func (h *host) childGone(c actor.Context) {
 	}
 }
 
-// shield keeps a panic of the user's actor from hanging the tree: protoactor
-// does not survive one while an actor stops. Others get a stack.
+// shield calls the user's actor on a goroutine of its own and turns what ends
+// it - a panic, a Goexit - into a failure with a stack. While an actor stops,
+// it is logged only: protoactor survives neither then.
 func shield(r *run) actor.ReceiverMiddleware {
-	t := r.tracker
 	return func(next actor.ReceiverFunc) actor.ReceiverFunc {
 		return func(c actor.ReceiverContext, envelope *actor.MessageEnvelope) {
-			leave := t.engine.callers.enterReaction()
-			defer leave()
-			returned := false
-			defer func() {
-				p := recover()
-				if p == nil && returned {
-					return
+			err := r.apart(func() error {
+				next(c, envelope)
+				return nil
+			})
+			switch envelope.Message.(type) {
+			case *actor.Stopping, *actor.Stopped, *actor.Restarting:
+				if err != nil {
+					r.tracker.engine.Logger.Error("behaviour failed while stopping",
+						slog.String("follower", r.tracker.name), slog.Any("error", err))
 				}
-				err, ok := p.(*messages.PanicError)
-				if !ok {
-					err = &messages.PanicError{Value: p, Stack: debug.Stack()}
-				}
-				switch envelope.Message.(type) {
-				case *actor.Stopping, *actor.Stopped, *actor.Restarting:
-					t.engine.Logger.Error("behaviour panicked while stopping",
-						slog.String("follower", t.name), slog.Any("error", err))
-				default:
-					panic(err)
-				}
-			}()
-			next(c, envelope)
-			returned = true
-			if _, ok := envelope.Message.(*actor.Started); ok {
-				close(r.ready)
+				return
 			}
+			if err != nil {
+				panic(err)
+			}
+			r.startOnce.Do(func() { close(r.ready) }) // the first message is Started
 		}
 	}
 }
-
-// enduring runs an actor's mailbox again where a runtime.Goexit in the user's
-// code ended its goroutine: protoactor would never schedule it any more, and
-// its parent could not stop.
-type enduring struct{}
-
-// Schedule implements [actor.Dispatcher].
-func (d enduring) Schedule(process func()) {
-	go func() {
-		returned := false
-		defer func() {
-			if !returned {
-				d.Schedule(process)
-			}
-		}()
-		process()
-		returned = true
-	}()
-}
-
-// Throughput implements [actor.Dispatcher].
-func (enduring) Throughput() int { return 300 }

@@ -27,6 +27,7 @@ func (e *Engine) Parked(name string) iter.Seq2[persistence.Parked, error] {
 			return
 		}
 		for p, err := range e.Store.ParkedEntries(t.number, 0) {
+			p.Log = t.log
 			if !yield(p, err) || err != nil {
 				return
 			}

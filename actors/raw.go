@@ -10,27 +10,33 @@ import (
 // deliver gives the turn to the user's actor and waits for its answer, also
 // when the turn's context has ended: two deliveries are never under way.
 func (r *run) deliver(t *followers.Turn) error {
-	r.token++
-	r.tracker.engine.root.RequestWithCustomSender(r.child, followers.NewDeliver(t, r.token), r.self)
-	for {
+	r.tracker.engine.root.RequestWithCustomSender(r.child, followers.NewDeliver(t, r.expect()), r.self)
+	select {
+	case done := <-r.answers:
+		return done.Err()
+	case <-r.gone:
 		select {
-		case done := <-r.answers:
-			if done.Token() == r.token {
-				return done.Err()
-			}
-		case <-r.gone:
-			select { // it may have answered before
-			case done := <-r.answers:
-				if done.Token() == r.token {
-					return done.Err()
-				}
-			default:
-			}
+		case done := <-r.answers: // it answered before it ended
+			return done.Err()
+		default:
 			return r.lostActor()
-		case <-r.tracker.engine.Failed():
-			return &messages.FailedError{Cause: r.tracker.engine.Store.Fence().Cause()}
 		}
+	case <-r.tracker.engine.Failed():
+		return &messages.FailedError{Cause: r.tracker.engine.Store.Fence().Cause()}
 	}
+}
+
+// expect returns the token of a new delivery.
+func (r *run) expect() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.token++
+	r.answered = false
+	select {
+	case <-r.answers: // nobody waited for it any more
+	default:
+	}
+	return r.token
 }
 
 // awaitActor waits until the user's actor has started, or failed to.
@@ -49,17 +55,11 @@ func (r *run) awaitActor(ctx context.Context) {
 // answer passes a Done on to the turn that waits for it; a stale one, or a
 // second one, is dropped.
 func (r *run) answer(done *followers.Done) {
-	select {
-	case r.answers <- done:
-	default:
-		select { // make room: only the newest can be to the delivery under way
-		case <-r.answers:
-		default:
-		}
-		select {
-		case r.answers <- done:
-		default:
-		}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if done.Token() == r.token && !r.answered {
+		r.answered = true
+		r.answers <- done
 	}
 }
 

@@ -88,14 +88,18 @@ type run struct {
 	mark, eventsMark, stateMark int
 	blockedBy                   map[string]bool // sequence keys with parked entries
 
-	token   uint64
-	answers chan *followers.Done
+	// token is that of the delivery under way, and answered says whether its
+	// answer has come; guarded by mu.
+	token    uint64
+	answered bool
+	answers  chan *followers.Done
 	// ready is closed once the user's actor has handled Started: what fails
 	// before is not to blame on an entry.
-	ready chan struct{}
-	mu    sync.Mutex
-	lost  error         // why the user's actor is gone
-	gone  chan struct{} // closed by lose
+	ready     chan struct{}
+	startOnce sync.Once
+	mu        sync.Mutex
+	lost      error         // why the user's actor is gone
+	gone      chan struct{} // closed by lose
 }
 
 func newRun(t *tracker, plan *followers.Plan, incarnation uint64) *run {
@@ -171,7 +175,10 @@ func (r *run) run(done func(outcome)) {
 // what it says.
 func (r *run) mayRun() bool {
 	t := r.tracker
-	return !t.blocked.Load() && !t.ended.Load() && r.ctx.Err() == nil && t.wanted.Load() == 0
+	if t.ended.Load() || r.ctx.Err() != nil {
+		return false
+	}
+	return r.lostActor() != nil || !t.blocked.Load() && t.wanted.Load() == 0 // without its actor it can only end
 }
 
 // drain waits until nothing of the incarnation runs; false: the bus failed.

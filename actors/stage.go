@@ -190,6 +190,7 @@ func (j *stagedJob) run(w *writer) {
 			j.err = err
 			return
 		}
+		w.forget()
 	}
 }
 

@@ -15,6 +15,9 @@ type Status struct {
 	Store persistence.StoreID
 	// Failed is why the bus has failed as a whole, nil while it works.
 	Failed error
+	// Guarded is true where a failing disk turns into errors. It is false in a
+	// shared database without a fence: there it ends the process.
+	Guarded bool
 	// Closing is true once Close was called.
 	Closing bool
 	// Permanent and Trimmable are the two logs.
@@ -121,6 +124,7 @@ func (e *Engine) Status() Status {
 	marks := e.Durable()
 	s := Status{
 		Store:       e.Store.ID(),
+		Guarded:     e.Store.Fence().Guards(),
 		Permanent:   LogStatus{Head: uint64(marks.Event), Horizon: 1, Entries: uint64(marks.Event) - 1},
 		Trimmable:   LogStatus{Head: uint64(marks.Trimmable), Horizon: uint64(marks.Horizon), Entries: uint64(marks.Trimmable - marks.Horizon)},
 		ClockOffset: marks.Offset,

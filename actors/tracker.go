@@ -131,6 +131,12 @@ func (t *tracker) hold(ctx context.Context) error {
 		}
 	}()
 	t.interrupt()
+	select { // also where ctx has ended: it does not run
+	case t.slot <- struct{}{}:
+		held = true
+		return nil
+	default:
+	}
 	select {
 	case t.slot <- struct{}{}:
 		held = true
@@ -159,7 +165,7 @@ func (t *tracker) holdRun(ctx context.Context) (*run, error) {
 		t.mu.Lock()
 		r := t.present
 		t.mu.Unlock()
-		if r != nil && !r.over && r.ctx.Err() == nil {
+		if r != nil && !r.over && r.ctx.Err() == nil && r.lostActor() == nil {
 			return r, nil
 		}
 		t.letGo()

@@ -57,6 +57,12 @@ func (j *commitJob) run(w *writer) {
 	}
 	moved := j.cursor.Next != t.cursor.Next
 	t.cursor = j.cursor
+	t.note(func(r *report) {
+		r.cursor = j.cursor
+		if moved {
+			r.failures = 0
+		}
+	})
 	w.batch.SetCursor(&t.cursor)
 	w.moved = append(w.moved, t)
 	ordered := false

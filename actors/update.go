@@ -122,6 +122,9 @@ func (e *Engine) Update(ctx context.Context, do func(*Transaction) error) (messa
 		}
 		<-j.granted
 	}
+	if j.phase.Load() == updateWithdrawn { // the writer could not even begin
+		return j.Wait(ctx)
+	}
 	j.call(do)
 	if j.outcome != nil {
 		ctx = context.WithoutCancel(ctx) // rolled back: nothing is uncertain
@@ -159,6 +162,7 @@ func (j *updateJob) run(w *writer) {
 	}
 	if err := w.commit(false); err != nil {
 		j.err = err
+		j.phase.Store(updateWithdrawn)
 		close(j.granted)
 		return
 	}

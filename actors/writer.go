@@ -190,6 +190,15 @@ func (w *writer) publish() {
 
 func nothing(*writer) error { return nil }
 
+// forget lets go of what is committed and nobody listens for, in a round that
+// may be long.
+func (w *writer) forget() {
+	if w.engine.broadcast.count.Load() == 0 {
+		clear(w.placed)
+		w.placed, w.written = w.placed[:0], 0
+	}
+}
+
 // place gives the events their ids. They are adjacent in both logs.
 func (w *writer) place(events []messages.Prepared) messages.Receipt {
 	r := messages.Receipt{}
@@ -244,8 +253,10 @@ func (w *writer) typeNumber(t messages.Type) uint32 {
 	return n.number
 }
 
-// refuse has the round synced where the refusal rests on unsynced commits.
+// refuse has the round synced where the refusal rests on what is not: a delayed
+// sync makes ids provisional, not refusals.
 func (w *writer) refuse(err error) error {
-	w.needSync = w.needSync || w.dirty
+	unsynced := w.dirty || len(w.placed) > 0 || !w.batch.Empty()
+	w.mustSync = w.mustSync || (unsynced && !w.engine.Durability.None)
 	return err
 }

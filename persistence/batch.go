@@ -32,10 +32,7 @@ type Placed struct {
 }
 
 // NewBatch returns an empty batch.
-func (s *Store) NewBatch() *Batch {
-	s.written = true
-	return &Batch{store: s, b: s.db.NewBatch()}
-}
+func (s *Store) NewBatch() *Batch { return &Batch{store: s, b: s.db.NewBatch()} }
 
 // Empty reports whether nothing was written into the batch.
 func (b *Batch) Empty() bool { return b.b.Empty() }

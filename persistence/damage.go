@@ -54,7 +54,7 @@ func (s *Store) compareMark() error {
 	if s.place.id != "" && s.place.id != s.id.String() {
 		return &messages.DamagedError{File: databaseName, Want: "store " + s.place.id, Got: "store " + s.id.String()}
 	}
-	marked, err := s.mark.open(s.place.fs, s.place.dir, s.id, s.fence.Trip)
+	marked, err := s.mark.open(s.place.fs, s.place.dir, s.id, s.readOnly, s.fence.Trip)
 	if err != nil {
 		return err
 	}

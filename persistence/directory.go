@@ -63,6 +63,16 @@ func syncDirectory(fs vfs.FS, dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
+// mustBeStore refuses a directory without a sentinel.
+func mustBeStore(fs vfs.FS, dir string) error {
+	if _, err := fs.Stat(fs.PathJoin(dir, sentinelName)); errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("%s has no %s: %w", dir, sentinelName, messages.ErrNotStore)
+	} else if err != nil {
+		return err
+	}
+	return nil
+}
+
 // inspect reads what a directory says of itself. A directory is newborn until
 // its sentinel is there; any file of another kind makes it no store.
 func inspect(fs vfs.FS, dir string) (newborn bool, id string, err error) {

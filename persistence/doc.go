@@ -44,27 +44,33 @@
 //     ([messages.ErrInUse]). Where no sentinel stands even now, remove what an
 //     unfinished first Open left there: nothing was ever accepted into it.
 //  4. Open Pebble, which replays its write-ahead log. Where the sentinel
-//     stands, a database that is not there is an error and not a new one.
-//  5. The first time only: write the store id, sync, then make the sentinel
-//     appear, then remove RETINUE.new.
+//     stands, a database that is not there, or has lost a file, is
+//     [messages.DamagedError] and not a new one.
+//  5. The first time only: write the store id, sync, make HEADS, then make the
+//     sentinel appear, then remove RETINUE.new.
 //
 // In a shared database it reserves database and prefix instead. Then, in both:
 //
 //  6. Read format, store id, the epoch, and whether that epoch was closed well.
-//  7. Read heads and clock, the horizon, the dictionary, the cursors and
-//     control records, and which buckets hold idempotency keys. What
-//     contradicts itself - a horizon or a cursor past its head, a hole in the
-//     dictionary, a follower's number not below the next one - is
-//     [messages.CorruptError].
-//  8. Count this Open as a new epoch, synced.
+//  7. Read heads and clock, and the horizon. In a directory compare the store
+//     id with the sentinel's, and the heads with the second mark in HEADS; in
+//     both compare the last entries with the heads. A log that has lost its
+//     end is [messages.DamagedError]. Nothing was changed by then.
+//  8. Read the dictionary, the cursors and control records, and which buckets
+//     hold idempotency keys. What contradicts itself - a horizon or a cursor
+//     past its head, a hole in the dictionary, a follower's number not below
+//     the next one - is [messages.CorruptError].
+//  9. Count this Open as a new epoch, synced.
 //
 // Entries need no recovery of their own: a batch of the write-ahead log is
 // there whole or not at all, and what belongs together is one batch. What was
 // staged and not ordered is left in 'U'; package actors orders it before the
 // bus is open, and looks after turns that were under way.
 //
-// [Store.Close] waits for reads in flight, and marks the epoch as closed well,
-// synced. A store that has failed is abandoned: its files stay locked until
+// [Store.Close] marks the epoch as closed well, synced, waits for reads in
+// flight, and writes the second mark a last time. While the store is open it is
+// written at most once a second, behind the log and off the writer's path. A
+// store that has failed is abandoned: its files stay locked until
 // the process ends, because Pebble cannot be closed any more.
 //
 // # Who may write

@@ -22,12 +22,18 @@ type Fence struct {
 	// armed is set once the database is open. Until then a failing file makes
 	// its Open fail, which Pebble does well.
 	armed atomic.Bool
+	// guards is true where the file system below Pebble is fenced.
+	guards bool
 	// cause is written before tripped is closed, read after.
 	cause error
 }
 
 // NewFence returns a fence that is not tripped.
 func NewFence() *Fence { return &Fence{tripped: make(chan struct{})} }
+
+// Guards reports whether the fence was made by [Configure]: without that a
+// failing disk ends the process.
+func (f *Fence) Guards() bool { return f.guards }
 
 // Trip fails the store with cause; only the first call counts.
 func (f *Fence) Trip(cause error) {
@@ -59,6 +65,7 @@ func (f *Fence) Cause() error {
 // the fence is tripped, the program's own writes to the database never return.
 func Configure(o *pebble.Options) *Fence {
 	f := NewFence()
+	f.guards = true
 	if o.FormatMajorVersion < formatMajorVersion {
 		o.FormatMajorVersion = formatMajorVersion
 	}

@@ -102,8 +102,9 @@ func decodeControl(b []byte) (Control, error) {
 // entry is empty for a permanent entry, else its JSON form: the entry itself
 // may be trimmed before the record is replayed.
 type Parked struct {
-	// ID of the entry in the follower's log.
-	ID uint64
+	// ID of the entry in Log, the follower's. Log is not stored.
+	ID  uint64
+	Log messages.Log
 	// Skipped is true where the entry was given up by policy: the record is
 	// kept to tell of it, and is not replayed by itself.
 	Skipped bool
@@ -116,6 +117,14 @@ type Parked struct {
 	Key string
 	// Entry is set for trimmable entries only.
 	Entry *messages.Entry
+}
+
+// Position returns ID as a position of the follower's log.
+func (p Parked) Position() messages.Position {
+	if p.Log == messages.Permanent {
+		return messages.EventID(p.ID)
+	}
+	return messages.TrimmableID(p.ID)
 }
 
 func (p *Parked) encode() []byte {

@@ -56,7 +56,7 @@ type marker struct {
 }
 
 // open opens the mark of a directory and returns the heads that it holds.
-func (m *marker) open(fs vfs.FS, dir string, id StoreID, failed func(error)) (Heads, error) {
+func (m *marker) open(fs vfs.FS, dir string, id StoreID, readOnly bool, failed func(error)) (Heads, error) {
 	path := fs.PathJoin(dir, markName)
 	text, err := readFile(fs, path)
 	if err != nil {
@@ -64,6 +64,9 @@ func (m *marker) open(fs vfs.FS, dir string, id StoreID, failed func(error)) (He
 	}
 	m.id, m.failed = id, failed
 	heads := m.read([]byte(text))
+	if readOnly {
+		return heads, nil
+	}
 	if m.file, err = fs.OpenReadWrite(path, vfs.WriteCategoryUnspecified); err != nil {
 		return Heads{}, err
 	}

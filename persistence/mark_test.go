@@ -123,7 +123,7 @@ func TestDatabaseOfAnotherStoreIsDamage(t *testing.T) {
 	}
 }
 
-func TestUncleanStoreStaysUncleanForWhoOnlyLooks(t *testing.T) {
+func TestReadingAStoreChangesNothing(t *testing.T) {
 	disk := vfs.NewCrashableMem()
 	s := mustOpenOn(t, disk)
 	placeEntries(t, s, 1, 1)
@@ -132,13 +132,22 @@ func TestUncleanStoreStaysUncleanForWhoOnlyLooks(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		s = mustOpenOn(t, crashed)
-		if s.Opened().Clean {
-			t.Error("a store that was not closed is said to be clean")
+		s, err := Open(Config{Dir: "store", FS: crashed, ReadOnly: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Opened().Clean || s.epoch != 1 || s.Opened().Heads.Event != 2 {
+			t.Errorf("opened clean %v, epoch %d, head %v, want an unclean first epoch with head 2", s.Opened().Clean, s.epoch, s.Opened().Heads.Event)
 		}
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if _, err := Open(Config{Dir: "nothing", FS: crashed, ReadOnly: true}); !errors.Is(err, messages.ErrNotStore) {
+		t.Errorf("reading nothing said %v, want ErrNotStore", err)
+	}
+	if names, err := crashed.List("nothing"); err == nil {
+		t.Errorf("reading nothing made %v", names)
 	}
 }
 

@@ -44,6 +44,9 @@ type Config struct {
 	Fence  *Fence
 	// Logger receives Pebble's errors; nil is silent.
 	Logger *slog.Logger
+	// ReadOnly opens a store that is there, to read and to verify: nothing is
+	// written but Pebble's lock, and no batch may be committed.
+	ReadOnly bool
 }
 
 // open holds what this process has open: a canonical path or a database and
@@ -64,10 +67,11 @@ type directoryPlace struct {
 }
 
 // Open opens or creates a store. Errors: [messages.ErrInUse],
-// [messages.ErrNotStore], [messages.ErrNewerFormat], [messages.CorruptError],
-// or what the file system said.
+// [messages.ErrNotStore], [messages.ErrNewerFormat], [messages.DamagedError],
+// [messages.CorruptError], [messages.FailedError], or what the file system
+// said.
 func Open(c Config) (*Store, error) {
-	s := &Store{fence: c.Fence, jobs: make(chan commitJob), stopped: make(chan struct{})}
+	s := &Store{fence: c.Fence, readOnly: c.ReadOnly, jobs: make(chan commitJob), stopped: make(chan struct{})}
 	if s.fence == nil {
 		s.fence = NewFence()
 	}
@@ -107,7 +111,11 @@ func (s *Store) embed(c Config) (err error) {
 	if d.fs == nil {
 		d.fs = vfs.Default
 	}
-	if err := makeDirectory(d.fs, d.dir); err != nil {
+	prepare := makeDirectory
+	if c.ReadOnly {
+		prepare = mustBeStore
+	}
+	if err := prepare(d.fs, d.dir); err != nil {
 		return fmt.Errorf("retinue: %w", err)
 	}
 	if c.FS == nil {
@@ -146,7 +154,7 @@ func (s *Store) openEmbedded(c Config, lock *pebble.Lock) (err error) {
 		}
 	}
 	o := c.Profile.options()
-	o.FS, o.Lock, o.ErrorIfNotExists = c.FS, lock, !d.newborn
+	o.FS, o.Lock, o.ErrorIfNotExists, o.ReadOnly = c.FS, lock, !d.newborn, c.ReadOnly
 	if c.Logger != nil {
 		o.Logger = &slogLogger{log: c.Logger}
 	}
@@ -220,6 +228,9 @@ func (s *Store) load() error {
 		if err := read(); err != nil {
 			return err
 		}
+	}
+	if s.readOnly {
+		return nil
 	}
 	b := s.db.NewBatch()
 	s.epoch++

@@ -224,6 +224,16 @@ type UserBatch struct{ b *pebble.Batch }
 // NewUserBatch returns an empty batch.
 func (s *Store) NewUserBatch() *UserBatch { return &UserBatch{b: s.db.NewBatch()} }
 
+// CopyBatch returns a batch with the writes of the program's own.
+func (s *Store) CopyBatch(b *pebble.Batch) *UserBatch {
+	u := s.NewUserBatch()
+	check(u.b.Apply(b, nil))
+	return u
+}
+
+// Size returns the bytes that the batch takes in the write-ahead log.
+func (u *UserBatch) Size() int { return u.b.Len() }
+
 // Writer returns the batch without its Commit.
 func (u *UserBatch) Writer() pebble.Writer { return struct{ pebble.Writer }{u.b} }
 

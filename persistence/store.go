@@ -48,9 +48,7 @@ type Store struct {
 	// opened is what was found on disk; the writer keeps the present values.
 	opened Opened
 
-	// written is set once a batch was made: who only looked at a store that
-	// was not closed cleanly leaves it so.
-	written bool
+	readOnly bool
 
 	place *directory // nil in a shared database
 	mark  marker
@@ -250,20 +248,29 @@ func (s *Store) Close() error {
 	}
 	s.closed = true
 	s.mu.Unlock()
-	b := s.db.NewBatch()
-	if s.opened.Clean || s.written {
-		check(b.Set(s.keys.meta(metaClean), binary.BigEndian.AppendUint32(nil, s.epoch), nil))
-	}
-	err := s.commit(b, true)
+	err := s.sign()
 	if s.fence.Cause() != nil {
 		s.mark.drop()
 		return errors.Join(err, errAbandoned)
 	}
-	err = errors.Join(err, s.mark.close())
 	close(s.jobs)
 	<-s.stopped
 	s.users.Wait()
 	return errors.Join(err, s.release())
+}
+
+// sign says that this epoch ended well, in the log and behind it.
+func (s *Store) sign() error {
+	if s.readOnly {
+		s.mark.drop()
+		return nil
+	}
+	b := s.db.NewBatch()
+	check(b.Set(s.keys.meta(metaClean), binary.BigEndian.AppendUint32(nil, s.epoch), nil))
+	if err := s.commit(b, true); err != nil {
+		return err
+	}
+	return s.mark.close()
 }
 
 // get reads one value, nil for an absent key; the bytes are the caller's.
