@@ -20,5 +20,7 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	goleak.VerifyTestMain(m,
-		goleak.IgnoreAnyFunction("github.com/retinue-go/retinue/persistence.(*fenceLogger).Fatalf"))
+		goleak.IgnoreAnyFunction("github.com/retinue-go/retinue/persistence.(*fenceLogger).Fatalf"),
+		goleak.IgnoreAnyFunction("github.com/retinue-go/retinue/persistence.(*fencedFS).guard"),
+		goleak.IgnoreAnyFunction("github.com/retinue-go/retinue/persistence.(*fencedFS).pass"))
 }

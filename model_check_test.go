@@ -101,7 +101,7 @@ func tagOf[E interface {
 func (m *model) compareLogs() {
 	permanent, trimmable := &m.logs[messages.Permanent], &m.logs[messages.TrimmableLog]
 	next := uint64(1)
-	tags := make(map[int]bool)
+	m.at = make(map[int]uint64, len(trimmable.seen))
 	for tid := uint64(1); tid < trimmable.head(); tid++ {
 		seen := trimmable.seen[tid]
 		if seen.id != 0 {
@@ -113,10 +113,10 @@ func (m *model) compareLogs() {
 		if seen.kind == "tally" {
 			continue
 		}
-		if tags[seen.tag] || m.byTag[seen.tag] == nil || m.byTag[seen.tag].fate == modelLost {
+		if m.at[seen.tag] != 0 || m.byTag[seen.tag] == nil || m.byTag[seen.tag].fate == modelLost {
 			m.fail("entry %s: there twice, never appended, or taken back", seen.print)
 		}
-		tags[seen.tag] = true
+		m.at[seen.tag] = tid
 	}
 	if next != permanent.head() {
 		m.fail("permanent log ends at %d, in the trimmable log at %d", permanent.head(), next)
@@ -125,16 +125,16 @@ func (m *model) compareLogs() {
 
 // places finds the entries of an append.
 func (m *model) places(a *modelAppend) (ids, tids []uint64) {
-	for tid, seen := range m.logs[messages.TrimmableLog].seen {
-		if seen.kind != "tally" && slices.Contains(a.tags, seen.tag) {
-			tids = append(tids, tid)
-			if seen.id != 0 {
-				ids = append(ids, seen.id)
-			}
+	for _, tag := range a.tags {
+		tid, ok := m.at[tag]
+		if !ok {
+			continue
+		}
+		tids = append(tids, tid)
+		if id := m.logs[messages.TrimmableLog].seen[tid].id; id != 0 {
+			ids = append(ids, id)
 		}
 	}
-	slices.Sort(ids)
-	slices.Sort(tids)
 	return ids, tids
 }
 
@@ -170,8 +170,10 @@ func (m *model) compareAppend(a *modelAppend) {
 		m.fail("append %s (fate %d): found at %v", tagText(a.tags), a.fate, tids)
 	}
 	for _, found := range [][]uint64{ids, tids} {
-		if len(found) > 0 && found[len(found)-1] != found[0]+uint64(len(found))-1 {
-			m.fail("append %s is not adjacent: %v", tagText(a.tags), found)
+		for i := range found {
+			if found[i] != found[0]+uint64(i) {
+				m.fail("append %s is not adjacent, or not in its order: %v", tagText(a.tags), found)
+			}
 		}
 	}
 	if r := a.receipt; r != nil {
@@ -280,13 +282,14 @@ func (m *model) query() {
 		}).Draw(t, "filter"),
 	}
 	from, to := l.horizon, l.head()
+	lower, upper, since := modelPart(t, "from"), modelPart(t, "to"), modelPart(t, "since")
 	if rapid.Bool().Draw(t, "bounded") {
-		from = rapid.Uint64Range(l.horizon, l.head()).Draw(t, "from")
-		to = rapid.Uint64Range(from, l.head()).Draw(t, "to")
+		from = lower(from, to)
+		to = upper(from, to)
 		q.From, q.To = modelPosition(log, from), modelPosition(log, to)
 	}
-	if from < to && rapid.Bool().Draw(t, "by time") {
-		q.Since = l.seen[rapid.Uint64Range(from, to-1).Draw(t, "since")].ordered
+	if rapid.Bool().Draw(t, "by time") && from < to {
+		q.Since = l.seen[since(from, to-1)].ordered
 	}
 	var want []uint64
 	for id := from; id < to; id++ {

@@ -3,7 +3,6 @@ package retinue_test
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -56,7 +55,7 @@ var modelTrim = struct {
 // modelWorld is a bus with what it stands on.
 type modelWorld struct {
 	fail   func(format string, args ...any)
-	system *actor.ActorSystem
+	system *actor.ActorSystem // of all worlds of one test
 	clock  *wallClock
 	shared bool
 	fs     *vfs.MemFS
@@ -66,13 +65,9 @@ type modelWorld struct {
 	within context.Context
 }
 
-func (w *modelWorld) start(shared bool) {
-	w.shared = shared
+func (w *modelWorld) start() {
 	w.clock = newWallClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 	w.fs = vfs.NewCrashableMem()
-	w.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger {
-		return slog.New(slog.DiscardHandler)
-	}))
 	w.open()
 }
 
@@ -138,7 +133,6 @@ func (w *modelWorld) reincarnate(c vfs.CrashCloneCfg) {
 func (w *modelWorld) stop() {
 	w.fail = func(string, ...any) {}
 	w.shutdown()
-	w.system.Shutdown()
 	if w.cancel != nil {
 		w.cancel()
 	}

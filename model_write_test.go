@@ -24,6 +24,91 @@ func (m *model) acknowledge(a *modelAppend, receipt messages.Receipt, err error)
 	a.fate, a.receipt, a.ticket = modelKept, &receipt, nil
 }
 
+// keyed repeats an append under its key, or makes the first; with other
+// content it must be refused.
+func (m *model) keyed(t *rapid.T) {
+	m.t = t
+	m.settle()
+	key := rapid.SampledFrom([]string{"a", "b", "c", "d"}).Draw(t, "key")
+	events, tags := m.events(t)
+	wait := rapid.Bool().Draw(t, "wait")
+	first := m.keys[key]
+	if first == nil {
+		m.nextTag++
+		events, tags = append(events, modelTrace{m.nextTag}), append(tags, m.nextTag)
+		a := m.expect(&modelAppend{tags: tags, ordered: true, request: retinueRequest{Events: events, Key: key}})
+		m.keys[key] = a
+		m.submit(a)
+		if wait {
+			m.settle()
+		}
+		return
+	}
+	ticket, err := m.bus.Submit(m.ctx(), first.request)
+	m.must(err, "submit again")
+	receipt, err := ticket.Wait(m.ctx())
+	m.must(err, "append again")
+	if receipt.Repeated != (first.fate == modelKept) {
+		m.fail("key %q, append %s of fate %d: repeated is %v", key, tagText(first.tags), first.fate, receipt.Repeated)
+	}
+	if !receipt.Repeated {
+		// A power cut had taken it, so it comes now, behind all others.
+		tags, first.tags = first.tags, nil
+		m.keys[key] = m.expect(&modelAppend{tags: tags, ordered: true, request: first.request})
+		m.acknowledge(m.keys[key], receipt, nil)
+		return
+	}
+	m.sameReceipt(first, receipt)
+	m.otherContent(key)
+}
+
+// sameReceipt compares what a repetition returned with the first answer, where
+// there was one before the power cut.
+func (m *model) sameReceipt(first *modelAppend, receipt messages.Receipt) {
+	receipt.Repeated = false
+	if first.receipt != nil && receipt != *first.receipt {
+		m.fail("append %s: repeated as %+v, the first receipt was %+v", tagText(first.tags), receipt, *first.receipt)
+	}
+	first.receipt = &receipt
+}
+
+func (m *model) otherContent(key string) {
+	m.nextTag++
+	ticket, err := m.bus.Submit(m.ctx(), retinueRequest{Key: key, Events: []messages.Event{modelRemark{m.nextTag}}})
+	m.must(err, "submit other content")
+	_, err = ticket.Wait(m.ctx())
+	m.mustBe(err, messages.ErrKeyConflict)
+}
+
+// condition appends where a condition holds, as the model sees it.
+func (m *model) condition(t *rapid.T) {
+	m.t = t
+	m.quiesce()
+	m.observe()
+	head := m.logs[messages.Permanent].head()
+	at := head + 1 - min(head, rapid.Uint64Range(0, 20).Draw(t, "at"))
+	condition, holds := messages.HeadIs(messages.EventID(at)), at == head
+	if rapid.Bool().Draw(t, "none since") {
+		condition = messages.NoneSince(messages.EventID(at), modelRemark{}.EventType())
+		holds = true
+		for id, seen := range m.logs[messages.Permanent].seen {
+			holds = holds && !(id >= at && seen.kind == "remark")
+		}
+	}
+	events, tags := m.events(t)
+	request := retinueRequest{Events: events, If: []messages.Condition{condition}}
+	ticket, err := m.bus.Submit(m.ctx(), request)
+	var receipt messages.Receipt
+	if err == nil {
+		receipt, err = ticket.Wait(m.ctx())
+	}
+	if !holds {
+		m.mustBe(err, messages.ErrConditionFailed)
+		return
+	}
+	m.acknowledge(m.expect(&modelAppend{tags: tags, ordered: true}), receipt, err)
+}
+
 // settle waits for all tickets.
 func (m *model) settle() {
 	var tickets []modelTicket

@@ -372,12 +372,6 @@ func TestAStoreThatDiedInItsFirstOpenIsFinished(t *testing.T) {
 					continue
 				}
 				put(t, bus, note{"a"})
-				closeBus(t, bus)
-				bus, err = retinue.Open("stores/first", &retinue.Options{FS: fs})
-				if err != nil {
-					t.Errorf("moment %d of %d, the second time: %v", i, len(clones), err)
-					continue
-				}
 				wantTexts(t, bus, messages.Permanent, "a")
 				closeBus(t, bus)
 			}

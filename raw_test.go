@@ -1,20 +1,490 @@
 package retinue_test
 
 import (
-	"github.com/asynkron/protoactor-go/actor"
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
 
+	"github.com/asynkron/protoactor-go/actor"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/retinue-go/retinue"
 	"github.com/retinue-go/retinue/followers"
+	"github.com/retinue-go/retinue/messages"
 )
 
 type rawContext = actor.Context
 
+// behaviour is a raw follower of one function; each incarnation gets its
+// number, from 1.
+func behaviour(name string, receive func(c rawContext, incarnation int)) followers.Follower {
+	var mu sync.Mutex
+	incarnations := 0
+	return followers.Follower{Name: name, Props: actor.PropsFromProducer(func() actor.Actor {
+		mu.Lock()
+		defer mu.Unlock()
+		incarnations++
+		n := incarnations
+		return actor.ReceiveFunc(func(c actor.Context) { receive(c, n) })
+	})}
+}
+
 // raw is a raw behaviour that answers every delivery at once.
 func raw(name string, handle func(rawContext, *followers.Deliver) error) followers.Follower {
-	return followers.Follower{Name: name, Props: actor.PropsFromProducer(func() actor.Actor {
-		return actor.ReceiveFunc(func(c actor.Context) {
-			if d, ok := c.Message().(*followers.Deliver); ok {
-				c.Respond(d.Done(handle(c, d)))
+	return behaviour(name, func(c rawContext, _ int) {
+		if d, ok := c.Message().(*followers.Deliver); ok {
+			c.Respond(d.Done(handle(c, d)))
+		}
+	})
+}
+
+func TestARawBehaviourIsDeliveredEntriesAndToldWhenItHasCaughtUp(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		bus := openBus(t, inMemory())
+		putTexts(t, bus, "a", "b")
+		var j journal
+		mustFollow(t, bus, behaviour("f", func(c rawContext, _ int) {
+			switch m := c.Message().(type) {
+			case *followers.Deliver:
+				j.add("%d live %v", m.Turn.Entry().ID, m.Turn.Live())
+				c.Respond(m.Done(increment(m.Turn, "n")))
+			case *followers.CaughtUp:
+				j.add("caught up at %v", m.At)
+			}
+		}))
+		synctest.Wait()
+		putTexts(t, bus, "c")
+		synctest.Wait()
+		j.want(t, "1 live false", "2 live false", "caught up at 3", "3 live true")
+		wantKeys(t, bus, "f", "n=3")
+
+		if err := bus.Pause(t.Context(), "f"); err != nil {
+			t.Fatal(err)
+		}
+		putTexts(t, bus, "d")
+		if err := bus.Resume(t.Context(), "f"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if got := j.all()[4:]; !slices.Equal(got, []string{"4 live false", "caught up at 5"}) {
+			t.Errorf("after falling behind: %q", got)
+		}
+	})
+}
+
+func TestARawBehaviourOfAnEmptyLogIsCaughtUpAtOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		bus := openBus(t, inMemory())
+		var j journal
+		f := behaviour("f", func(c rawContext, _ int) {
+			if m, ok := c.Message().(*followers.CaughtUp); ok {
+				j.add("%T %v", m.At, m.At)
 			}
 		})
-	})}
+		f.Log = messages.TrimmableLog
+		mustFollow(t, bus, f)
+		synctest.Wait()
+		j.want(t, "messages.TrimmableID 1")
+	})
+}
+
+// switching is a behaviour that becomes another one when it has caught up.
+type switching struct {
+	behavior actor.Behavior
+	j        *journal
+}
+
+func (s *switching) Receive(c actor.Context) { s.behavior.Receive(c) }
+
+func (s *switching) history(c actor.Context) {
+	switch m := c.Message().(type) {
+	case *followers.Deliver:
+		s.j.add("history %d", m.Turn.Entry().ID)
+		c.Respond(m.Done(nil))
+	case *followers.CaughtUp:
+		s.behavior.Become(s.live)
+	}
+}
+
+func (s *switching) live(c actor.Context) {
+	if m, ok := c.Message().(*followers.Deliver); ok {
+		s.j.add("live %d", m.Turn.Entry().ID)
+		c.Respond(m.Done(nil))
+	}
+}
+
+func TestARawBehaviourMayBecomeAnother(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		bus := openBus(t, inMemory())
+		putTexts(t, bus, "a", "b")
+		var j journal
+		mustFollow(t, bus, followers.Follower{Name: "f", Props: actor.PropsFromProducer(func() actor.Actor {
+			s := &switching{behavior: actor.NewBehavior(), j: &j}
+			s.behavior.Become(s.history)
+			return s
+		})})
+		synctest.Wait()
+		reached(t, bus, "f", putTexts(t, bus, "c"))
+		j.want(t, "history 1", "history 2", "live 3")
+	})
+}
+
+func TestASecondOrStaleDoneIsIgnored(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		bus := openBus(t, inMemory())
+		var j journal
+		var stale *followers.Deliver
+		mustFollow(t, bus, behaviour("f", func(c rawContext, _ int) {
+			d, ok := c.Message().(*followers.Deliver)
+			if !ok {
+				return
+			}
+			j.add("%d", d.Turn.Entry().ID)
+			if stale != nil {
+				c.Respond(stale.Done(errRefused))
+			}
+			stale = d
+			err := increment(d.Turn, "n")
+			c.Respond(d.Done(err))
+			c.Respond(d.Done(errRefused))
+			c.Respond(d.Done(errRefused))
+		}))
+		reached(t, bus, "f", putTexts(t, bus, "a", "b", "c", "d"))
+		j.want(t, "1", "2", "3", "4")
+		wantKeys(t, bus, "f", "n=4")
+		if s := statusOf(t, bus, "f"); s.Restarts != 0 {
+			t.Errorf("%d restarts", s.Restarts)
+		}
+	})
+}
+
+// A token is of one delivery, over all incarnations: an answer that comes when
+// its incarnation was replaced must not end the turn of the next one.
+func TestALateDoneOfAnEarlierIncarnationIsIgnored(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		bus := openBus(t, inMemory())
+		var late *followers.Deliver
+		started, release := make(chan struct{}), make(chan struct{})
+		mustFollow(t, bus, behaviour("f", func(c rawContext, incarnation int) {
+			d, ok := c.Message().(*followers.Deliver)
+			switch {
+			case !ok:
+			case incarnation == 1:
+				late = d
+				panic("the first one fails")
+			default:
+				err := d.Turn.Set([]byte("k"), []byte("v"))
+				c.Request(c.Sender(), late.Done(nil))
+				close(started)
+				<-release
+				c.Respond(d.Done(errors.Join(err, errRefused)))
+			}
+		}))
+		put(t, bus, note{"a"})
+		<-started
+		synctest.Wait()
+		wantCursor(t, bus, "f", 1)
+		close(release)
+		synctest.Wait()
+		wantCursor(t, bus, "f", 1)
+		wantKeys(t, bus, "f")
+		wantError(t, statusOf(t, bus, "f").LastError, errRefused)
+	})
+}
+
+func TestARawBehaviourMayAnswerInALaterMessage(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		bus := openBus(t, inMemory())
+		var held *followers.Deliver
+		var sender *actor.PID
+		type later struct{}
+		mustFollow(t, bus, behaviour("f", func(c rawContext, _ int) {
+			switch m := c.Message().(type) {
+			case *followers.Deliver:
+				held, sender = m, c.Sender()
+				self, root := c.Self(), c.ActorSystem().Root
+				time.AfterFunc(time.Second, func() { root.Send(self, later{}) })
+			case later:
+				err := increment(held.Turn, "n")
+				c.Send(sender, held.Done(err))
+			}
+		}))
+		before := time.Now()
+		reached(t, bus, "f", putTexts(t, bus, "a", "b"))
+		if d := time.Since(before); d != 2*time.Second {
+			t.Errorf("two turns of a second took %v", d)
+		}
+		wantKeys(t, bus, "f", "n=2")
+	})
+}
+
+func TestAFailingRawBehaviourLeavesNothingAndStartsAfresh(t *testing.T) {
+	for name, fault := range map[string]func(rawContext, *followers.Deliver){
+		"error": func(c rawContext, d *followers.Deliver) { c.Respond(d.Done(errRefused)) },
+		"panic": func(rawContext, *followers.Deliver) { panic("no") },
+		"Goexit": func(rawContext, *followers.Deliver) {
+			runtime.Goexit()
+		},
+		"stops itself":   func(c rawContext, _ *followers.Deliver) { c.Stop(c.Self()) },
+		"poisons itself": func(c rawContext, _ *followers.Deliver) { c.Poison(c.Self()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				bus := openBus(t, inMemory())
+				var j journal
+				mustFollow(t, bus, behaviour("f", func(c rawContext, incarnation int) {
+					d, ok := c.Message().(*followers.Deliver)
+					if !ok {
+						return
+					}
+					j.add("%d incarnation %d attempt %d", d.Turn.Entry().ID, incarnation, d.Turn.Attempt())
+					if err := increment(d.Turn, "n"); err != nil {
+						t.Error(err)
+					}
+					if d.Turn.Entry().ID == 2 && incarnation == 1 {
+						fault(c, d)
+						return
+					}
+					c.Respond(d.Done(nil))
+				}))
+				reached(t, bus, "f", putTexts(t, bus, "a", "b", "c"))
+				j.want(t, "1 incarnation 1 attempt 1", "2 incarnation 1 attempt 1",
+					"2 incarnation 2 attempt 2", "3 incarnation 2 attempt 1")
+				wantKeys(t, bus, "f", "n=3")
+			})
+		})
+	}
+}
+
+// What fails before a behaviour was given an entry is no entry's fault.
+func TestAPanicInStartedBlamesNoEntry(t *testing.T) {
+	for name, fault := range faults {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				bus := openBus(t, inMemory())
+				at := putTexts(t, bus, "a")
+				var a attempts
+				f := behaviour("f", func(c rawContext, incarnation int) {
+					switch m := c.Message().(type) {
+					case *actor.Started:
+						a.now()
+						if incarnation < 4 {
+							if err := fault(); err != nil {
+								panic(err)
+							}
+						}
+					case *followers.Deliver:
+						c.Respond(m.Done(nil))
+					}
+				})
+				f.Poison = followers.Poison{Action: followers.Park, After: 1}
+				mustFollow(t, bus, f)
+				reached(t, bus, "f", at)
+				ms := time.Millisecond
+				a.wantGaps(t, 100*ms, 200*ms, 400*ms)
+				wantParked(t, bus, "f")
+			})
+		})
+	}
+}
+
+func TestAPanicOfTheProducerIsAFailedIncarnation(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		bus := openBus(t, inMemory())
+		at := putTexts(t, bus, "a")
+		var a attempts
+		mustFollow(t, bus, followers.Follower{Name: "f", Props: actor.PropsFromProducer(func() actor.Actor {
+			a.now()
+			if a.count() < 3 {
+				panic("no actor")
+			}
+			return actor.ReceiveFunc(func(c actor.Context) {
+				if d, ok := c.Message().(*followers.Deliver); ok {
+					c.Respond(d.Done(nil))
+				}
+			})
+		})})
+		reached(t, bus, "f", at)
+		a.wantGaps(t, 100*time.Millisecond, 200*time.Millisecond)
+	})
+}
+
+// protoactor does not survive a panic while an actor stops: it revives the
+// actor, or its parent waits for ever.
+func TestAPanicWhileABehaviourStopsIsSurvived(t *testing.T) {
+	for _, stage := range []any{&actor.Stopping{}, &actor.Stopped{}} {
+		for name, fault := range faults {
+			t.Run(fmt.Sprintf("%s in %T", name, stage), func(t *testing.T) {
+				inBubble(t, func(t *testing.T) {
+					bus := openBus(t, inMemory())
+					var j journal
+					f := behaviour("f", func(c rawContext, incarnation int) {
+						switch m := c.Message().(type) {
+						case *followers.Deliver:
+							if m.Turn.Attempt() == 1 {
+								panic("while handling")
+							}
+							c.Respond(m.Done(nil))
+						default:
+							if fmt.Sprintf("%T", m) == fmt.Sprintf("%T", stage) {
+								j.add("%d", incarnation)
+								if err := fault(); err != nil {
+									panic(err)
+								}
+							}
+						}
+					})
+					mustFollow(t, bus, f)
+					reached(t, bus, "f", putTexts(t, bus, "a"))
+					if err := bus.Unfollow(t.Context(), "f"); err != nil {
+						t.Fatal(err)
+					}
+					j.want(t, "1", "2")
+					mustFollow(t, bus, f)
+					reached(t, bus, "f", putTexts(t, bus, "b"))
+					closeBus(t, bus)
+					j.want(t, "1", "2", "3", "4")
+				})
+			})
+		}
+	}
+}
+
+func TestABehaviourThatEndsBetweenTurnsIsReplaced(t *testing.T) {
+	type end struct{}
+	for name, kill := range map[string]func(*actor.RootContext, *actor.PID){
+		"stopped from outside":  func(root *actor.RootContext, pid *actor.PID) { root.Stop(pid) },
+		"poisoned from outside": func(root *actor.RootContext, pid *actor.PID) { root.Poison(pid) },
+		"panics by itself":      func(root *actor.RootContext, pid *actor.PID) { root.Send(pid, end{}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				bus := openBus(t, inMemory())
+				var j journal
+				pids := make(chan *actor.PID, 10)
+				var root *actor.RootContext
+				f := behaviour("f", func(c rawContext, incarnation int) {
+					switch m := c.Message().(type) {
+					case *actor.Started:
+						root = c.ActorSystem().Root
+						pids <- c.Self()
+					case *followers.Deliver:
+						j.add("%d incarnation %d attempt %d", m.Turn.Entry().ID, incarnation, m.Turn.Attempt())
+						c.Respond(m.Done(nil))
+					case end:
+						panic("the end")
+					}
+				})
+				f.Poison = followers.Poison{Action: followers.Park, After: 1}
+				mustFollow(t, bus, f)
+				reached(t, bus, "f", putTexts(t, bus, "a"))
+				kill(root, <-pids)
+				synctest.Wait()
+				reached(t, bus, "f", putTexts(t, bus, "b"))
+				j.want(t, "1 incarnation 1 attempt 1", "2 incarnation 2 attempt 1")
+				wantParked(t, bus, "f")
+			})
+		})
+	}
+}
+
+func TestABehaviourThatAnswersAndStopsHasHandledItsEntry(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		bus := openBus(t, inMemory())
+		var j journal
+		mustFollow(t, bus, behaviour("f", func(c rawContext, incarnation int) {
+			if d, ok := c.Message().(*followers.Deliver); ok {
+				j.add("%d incarnation %d attempt %d", d.Turn.Entry().ID, incarnation, d.Turn.Attempt())
+				c.Respond(d.Done(nil))
+				c.Stop(c.Self())
+			}
+		}))
+		for _, text := range []string{"a", "b", "c"} {
+			reached(t, bus, "f", put(t, bus, note{text}))
+			time.Sleep(time.Second)
+		}
+		j.want(t, "1 incarnation 1 attempt 1", "2 incarnation 2 attempt 1", "3 incarnation 3 attempt 1")
+	})
+}
+
+func TestRawBehavioursAreExactlyOnceAcrossAPowerCut(t *testing.T) {
+	counting := raw("count", func(_ rawContext, d *followers.Deliver) error {
+		if d.Turn.Entry().ID%7 == 0 {
+			if err := d.Turn.Append(hint{"seventh"}); err != nil {
+				return err
+			}
+		}
+		return increment(d.Turn, "n")
+	})
+	inBubble(t, func(t *testing.T) {
+		fs := vfs.NewCrashableMem()
+		bus := openBus(t, &retinue.Options{FS: fs})
+		mustFollow(t, bus, counting)
+		for i := range 40 {
+			putTexts(t, bus, fmt.Sprint(i))
+			if i%8 != 7 {
+				continue
+			}
+			again := openBus(t, &retinue.Options{FS: powerCut(fs)})
+			n, cursor, echoes := exactly(t, again)
+			if n != cursor-1 || echoes != n/7 {
+				t.Errorf("after %d: %d reactions and %d events at cursor %d", i+1, n, echoes, cursor)
+			}
+			mustFollow(t, again, counting)
+			reached(t, again, "count", messages.EventID(i+1))
+			if n, cursor, echoes = exactly(t, again); n != uint64(i+1) || cursor != n+1 || echoes != n/7 {
+				t.Errorf("after %d, followed again: %d reactions and %d events at cursor %d", i+1, n, echoes, cursor)
+			}
+			closeBus(t, again)
+		}
+	})
+}
+
+func TestABehaviourThatNeverAnswersIsStuckAndTheDatabaseStaysOpen(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		opts := inMemory()
+		bus := openBus(t, opts)
+		var answer func()
+		mustFollow(t, bus, behaviour("silent", func(c rawContext, _ int) {
+			if d, ok := c.Message().(*followers.Deliver); ok {
+				sender, root := c.Sender(), c.ActorSystem().Root
+				answer = func() { root.Send(sender, d.Done(nil)) }
+			}
+		}))
+		release := make(chan struct{})
+		mustFollow(t, bus, raw("mute", func(_ rawContext, d *followers.Deliver) error {
+			<-release
+			return increment(d.Turn, "n") // reads from the database
+		}))
+		put(t, bus, note{"a"})
+		synctest.Wait()
+		within := func(f func(context.Context) error) error {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			return f(ctx)
+		}
+		err := within(func(ctx context.Context) error { return bus.Pause(ctx, "mute") })
+		wantError(t, err, messages.ErrStuck, context.DeadlineExceeded)
+		err = within(bus.Shutdown)
+		wantError(t, err, messages.ErrStuck, context.DeadlineExceeded)
+		var stuck *messages.StuckError
+		if !errors.As(err, &stuck) || !slices.Contains(stuck.Names, "mute") || !slices.Contains(stuck.Names, "silent") {
+			t.Errorf("shutdown: %v, want it to name both", err)
+		}
+		close(release)
+		answer()
+		if err := bus.Shutdown(t.Context()); err != nil {
+			t.Errorf("shutdown after the answers: %v", err)
+		}
+		bus = openBus(t, opts)
+		wantKeys(t, bus, "mute", "n=1")
+		wantCursor(t, bus, "mute", 2)
+		wantCursor(t, bus, "silent", 2)
+	})
 }

@@ -95,6 +95,7 @@ func hasKey(t testing.TB, db *pebble.DB, key string) bool {
 	return closer.Close() == nil
 }
 
+// Trap 22: events and the state that they tell of are one commit.
 func TestCommitIsAtomicWithTheProgramsBatch(t *testing.T) {
 	fs := vfs.NewCrashableMem()
 	db := openDatabase(t, fs)

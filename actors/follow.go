@@ -112,8 +112,9 @@ func inRange(log messages.Log, id, low, head uint64) error {
 
 // register writes a new follower's cursor, with a number that is never used
 // again.
-func (e *Engine) register(c persistence.Cursor) (t *tracker, err error) {
-	err = e.control(true, func(w *writer) error {
+func (e *Engine) register(c persistence.Cursor) (*tracker, error) {
+	var t *tracker
+	err := e.control(true, func(w *writer) error {
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		if t = e.trackers[c.Name]; t != nil {
@@ -128,18 +129,26 @@ func (e *Engine) register(c persistence.Cursor) (t *tracker, err error) {
 		e.trackers[c.Name] = t
 		return nil
 	})
-	return t, err
+	if err != nil { // as in begin
+		return nil, err
+	}
+	return t, nil
 }
 
 // begin invalidates the incarnation before, and returns the number of the new
 // one with the cursor that it starts from.
-func (t *tracker) begin() (incarnation uint64, cursor persistence.Cursor, err error) {
-	err = t.engine.control(false, func(*writer) error {
+func (t *tracker) begin() (uint64, persistence.Cursor, error) {
+	var incarnation uint64
+	var cursor persistence.Cursor
+	err := t.engine.control(false, func(*writer) error {
 		t.incarnation++
 		incarnation, cursor = t.incarnation, t.cursor
 		return nil
 	})
-	return incarnation, cursor, err
+	if err != nil { // where nobody waits any more, the writer may still come to it
+		return 0, persistence.Cursor{}, err
+	}
+	return incarnation, cursor, nil
 }
 
 // changeControl rewrites the control record, durably.

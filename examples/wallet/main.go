@@ -110,7 +110,7 @@ func replay(ctx context.Context, bus *retinue.Bus) error {
 			return err
 		}
 		fmt.Printf("parked: entry %d after %d attempts: %s\n", p.ID, p.Attempts, p.Error)
-		parked = append(parked, messages.EventID(p.ID))
+		parked = append(parked, p.Position())
 	}
 	return bus.Replay(ctx, "report", parked...) // or Drop
 }
