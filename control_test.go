@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/retinue-go/retinue"
-	"github.com/retinue-go/retinue/actors"
 	"github.com/retinue-go/retinue/followers"
 	"github.com/retinue-go/retinue/messages"
 )
@@ -328,83 +327,5 @@ func TestAForgottenNameMayFollowTheOtherLog(t *testing.T) {
 		mustFollow(t, bus, f)
 		reached(t, bus, "f", putTexts(t, bus, "a"))
 		j.want(t, "a")
-	})
-}
-
-func TestStatusTellsHowAFollowerFares(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		bus := openBus(t, inMemory())
-		mustFollow(t, bus, refusing("f", followers.Poison{}))
-		reached(t, bus, "f", putTexts(t, bus, "a"))
-		synctest.Wait()
-		s := statusOf(t, bus, "f")
-		if s.State != "idle" || s.Lag != 0 || s.LagTime != 0 || !s.CaughtUp || s.Handled != 1 || s.Cursor != 2 || s.Head != 2 {
-			t.Errorf("status = %+v, want idle", s)
-		}
-		putTexts(t, bus, "bad", "b")
-		time.Sleep(200 * time.Millisecond)
-		before := time.Now()
-		time.Sleep(9 * time.Second)
-		s = statusOf(t, bus, "f")
-		if s.State != "backing off" || s.Why == "" || s.Cursor != 2 || s.Lag != 2 || s.Head != 4 {
-			t.Errorf("status = %+v, want backing off before entry 2", s)
-		}
-		if s.LagTime < 9*time.Second || s.LagTime > 10*time.Second {
-			t.Errorf("lag time = %v, want that of entry 2", s.LagTime)
-		}
-		if s.Attempts < 5 || s.Failures != s.Attempts || s.Restarts != s.Attempts-1 {
-			t.Errorf("attempts %d, failures %d, restarts %d", s.Attempts, s.Failures, s.Restarts)
-		}
-		if !errors.Is(s.LastError, errRefused) || s.LastEntry != 2 || s.LastType.Kind != "note" || s.LastTime.Before(before) {
-			t.Errorf("last error = %v at %d (%v) %v", s.LastError, s.LastEntry, s.LastType, s.LastTime)
-		}
-		if !s.RetryAt.After(time.Now()) {
-			t.Errorf("retry at %v, now is %v", s.RetryAt, time.Now())
-		}
-	})
-}
-
-func TestStatusShowsTheTreeOfActors(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		opts := inMemory()
-		opts.Name = "tree"
-		bus := openBus(t, opts)
-		var j journal
-		mustFollow(t, bus, noting("typed", &j))
-		mustFollow(t, bus, raw("raw", func(rawContext, *followers.Deliver) error { return nil }))
-		mustFollow(t, bus, noting("gone", &j))
-		if err := bus.Unfollow(t.Context(), "gone"); err != nil {
-			t.Fatal(err)
-		}
-		synctest.Wait()
-		var lines []string
-		var walk func(string, actors.Node)
-		walk = func(path string, n actors.Node) {
-			lines = append(lines, path+n.Name)
-			for _, child := range n.Children {
-				walk(path+n.Name+"/", child)
-			}
-		}
-		walk("", bus.Status().Tree)
-		want := []string{"retinue-tree", "retinue-tree/writer", "retinue-tree/trimmer", "retinue-tree/followers",
-			"retinue-tree/followers/raw", "retinue-tree/followers/raw/host", "retinue-tree/followers/raw/host/actor",
-			"retinue-tree/followers/typed", "retinue-tree/followers/typed/host"}
-		if fmt.Sprint(lines) != fmt.Sprint(want) {
-			t.Errorf("tree = %q, want %q", lines, want)
-		}
-	})
-}
-
-func TestStatusRightAfterFollowIsNotABackoff(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		bus := openBus(t, inMemory())
-		var j journal
-		for i := range 50 {
-			name := fmt.Sprint(i)
-			mustFollow(t, bus, noting(name, &j))
-			if s := statusOf(t, bus, name); s.State == "backing off" {
-				t.Fatalf("state = %s: %s", s.State, s.Why)
-			}
-		}
 	})
 }

@@ -91,7 +91,7 @@ func (e *Engine) TrimNow(ctx context.Context) (Trimmed, error) {
 // trim finds the new horizon outside the writer and moves it there. What it
 // found can only grow meanwhile: ages rise, cursors and heads move up; a Seek
 // back is checked again by the writer.
-func (e *Engine) trim() (result Trimmed, err error) {
+func (e *Engine) trim() (Trimmed, error) {
 	marks := e.Durable()
 	target, err := e.trimTarget(marks)
 	if err != nil {
@@ -101,6 +101,7 @@ func (e *Engine) trim() (result Trimmed, err error) {
 	if err != nil {
 		return Trimmed{}, err
 	}
+	var result Trimmed
 	err = e.control(false, func(w *writer) error {
 		result = Trimmed{Horizon: w.horizon}
 		to := uint64(target)
@@ -118,7 +119,10 @@ func (e *Engine) trim() (result Trimmed, err error) {
 		w.needSync = true
 		return nil
 	})
-	return result, err
+	if err != nil { // the writer may be at it still
+		return Trimmed{}, err
+	}
+	return result, nil
 }
 
 // trimTarget is the horizon that count, age and the bound of a pass allow.

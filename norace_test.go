@@ -1,0 +1,5 @@
+//go:build !race
+
+package retinue_test
+
+const raceDetector = false
