@@ -5,7 +5,6 @@ import (
 	"errors"
 	"iter"
 	"log/slog"
-	"sync"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -23,8 +22,8 @@ type Bus struct {
 	// system is the bus's own actor system, nil in a borrowed one.
 	system *actor.ActorSystem
 
-	closing sync.Mutex // held by the Close under way
-	closed  bool
+	closing chan struct{} // holds a token while a Shutdown is under way
+	closed  bool          // guarded by closing
 }
 
 // Ticket is the outcome of a Submit or Stage call to come. Tickets of Submit
@@ -53,7 +52,7 @@ func Open(dir string, opts *Options) (*Bus, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Bus{store: store}
+	b := &Bus{store: store, closing: make(chan struct{}, 1)}
 	system := o.ActorSystem
 	if system == nil {
 		b.system = quietSystem(o.Logger)
@@ -62,7 +61,7 @@ func Open(dir string, opts *Options) (*Bus, error) {
 	b.engine, err = actors.Start(o.engine(store, system))
 	if err != nil {
 		b.shutdown()
-		return nil, errors.Join(err, store.Close())
+		return nil, errors.Join(err, store.Close(context.Background()))
 	}
 	return b, nil
 }
@@ -87,23 +86,35 @@ func (b *Bus) Close() error { return b.Shutdown(context.Background()) }
 // stops the actors, syncs and closes the database. Closing a closed bus does
 // nothing.
 //
-// Errors: [messages.StuckError] and ctx's error where a reaction does not
-// return in time: then the database is left open, and Shutdown may be called
-// again; [messages.FailedError] where the store had failed: it is abandoned;
-// [messages.ErrReentrant].
+// Errors: [messages.StuckError] and ctx's error where a reaction, an Update, a
+// View or another Shutdown does not return in time: then the database is left
+// open, and Shutdown may be called again; [messages.FailedError] where the
+// store had failed: it is abandoned; [messages.ErrReentrant] from inside a
+// reaction, an Update or a View.
 func (b *Bus) Shutdown(ctx context.Context) error {
-	b.closing.Lock()
-	defer b.closing.Unlock()
+	if err := b.engine.MayClose(); err != nil {
+		return err
+	}
+	select {
+	case b.closing <- struct{}{}:
+	case <-ctx.Done():
+		return errors.Join(&messages.StuckError{Names: []string{"another Shutdown"}}, ctx.Err())
+	}
+	defer func() { <-b.closing }()
 	if b.closed {
 		return nil
 	}
 	err := b.engine.Close(ctx)
-	if errors.Is(err, messages.ErrStuck) || errors.Is(err, messages.ErrReentrant) {
+	if errors.Is(err, messages.ErrStuck) {
+		return err
+	}
+	err = errors.Join(err, b.store.Close(ctx))
+	if errors.Is(err, messages.ErrStuck) {
 		return err
 	}
 	b.closed = true
 	b.shutdown()
-	return errors.Join(err, b.store.Close())
+	return err
 }
 
 // Append appends events, all or none, adjacent in both logs, and returns once
@@ -308,6 +319,6 @@ func Verify(ctx context.Context, dir string, opts *Options) (report Report, err 
 	if err != nil {
 		return Report{}, err
 	}
-	defer func() { err = errors.Join(err, store.Close()) }()
+	defer func() { err = errors.Join(err, store.Close(ctx)) }()
 	return store.Verify(ctx)
 }

@@ -15,9 +15,10 @@ import (
 type Query struct {
 	// Log to read.
 	Log messages.Log
-	// From and To bound the ids: [From, To). Nil means the horizon and the
-	// durable head; a receipt stands for its first id as From, and for the
-	// place behind its last as To.
+	// From and To bound the ids: [From, To). Nil means the horizon, wherever
+	// the trimmer has moved it until the first entry is read (in reverse: until
+	// the end), and the durable head; a receipt stands for its first id as
+	// From, and for the place behind its last as To.
 	From, To messages.Position
 	// Since and Until bound the ordering time: [Since, Until). Zero is no
 	// bound. They are found by binary search.

@@ -129,6 +129,7 @@ func (b *Bus) View(do func(v *View) error) error {
 		return err
 	}
 	defer view.Close()
+	defer b.engine.EnterView()()
 	v := &View{bus: b, view: view}
 	v.Keys = Keys{view.Application(), v.usable}
 	defer func() { v.ended = true }()

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/retinue-go/retinue/messages"
 	"github.com/retinue-go/retinue/persistence"
 )
@@ -185,12 +187,34 @@ func checkKey(key string) error {
 // admit waits until there is room for the job among those pending.
 func (e *Engine) admit(ctx context.Context, weight func() (int, int)) error {
 	events, bytes := e.room(weight)
-	if err := e.events.Acquire(ctx, events); err != nil {
+	if err := e.acquire(ctx, e.events, events); err != nil {
 		return err
 	}
-	if err := e.bytes.Acquire(ctx, bytes); err != nil {
+	if err := e.acquire(ctx, e.bytes, bytes); err != nil {
 		e.events.Release(events)
 		return err
+	}
+	return nil
+}
+
+// acquire waits for n of s, or until ctx or the bus ends.
+func (e *Engine) acquire(ctx context.Context, s *semaphore.Weighted, n int64) error {
+	if s.TryAcquire(n) {
+		return nil
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case <-e.Failed():
+			cancel(&messages.FailedError{Cause: e.Store.Fence().Cause()})
+		case <-e.down:
+			cancel(messages.ErrClosed)
+		case <-ctx.Done():
+		}
+	}()
+	if s.Acquire(ctx, n) != nil {
+		return context.Cause(ctx)
 	}
 	return nil
 }

@@ -2,10 +2,13 @@ package actors
 
 import (
 	"bytes"
+	"fmt"
 	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
+
+	"github.com/retinue-go/retinue/messages"
 )
 
 // callers knows which goroutines run a user's closure or reaction, so that a
@@ -17,6 +20,26 @@ type callers struct {
 	updating  atomic.Int32
 	updates   sync.Map // goroutine -> struct{}
 	reactions sync.Map // goroutine -> struct{}
+	views     sync.Map // goroutine -> struct{}
+}
+
+// EnterView marks this goroutine as one that holds a view, until leave.
+func (e *Engine) EnterView() (leave func()) {
+	id := goroutine()
+	if _, nested := e.callers.views.LoadOrStore(id, struct{}{}); nested {
+		return func() {}
+	}
+	return func() { e.callers.views.Delete(id) }
+}
+
+// MayClose refuses to close the bus from where Close would wait for itself.
+// Errors: [messages.ErrReentrant].
+func (e *Engine) MayClose() error {
+	_, viewing := e.callers.views.Load(goroutine())
+	if viewing || e.callers.current() {
+		return fmt.Errorf("Close from inside a reaction, an Update or a View: %w", messages.ErrReentrant)
+	}
+	return nil
 }
 
 // enterUpdate marks this goroutine until leave.

@@ -159,7 +159,7 @@ func (r *run) commitAs(sync bool) error {
 	t := r.tracker
 	job := &commitJob{
 		tracker: t, incarnation: r.incarnation, expect: r.committed, cursor: r.cursor,
-		state: r.state, events: r.events, merge: r.merges, park: r.park, sync: sync, bytes: r.state.Size(),
+		state: r.state, events: r.events, beside: r.beside, park: r.park, sync: sync, bytes: r.state.Size() + r.eventBytes,
 	}
 	if err := t.engine.commit(job); err != nil {
 		return err
@@ -173,8 +173,8 @@ func (r *run) commitAs(sync bool) error {
 func (r *run) reset() {
 	r.state.Reset()
 	clear(r.events)
-	r.events, r.merges, r.park = r.events[:0], nil, nil
-	r.mark, r.eventsMark = 0, 0
+	r.events, r.beside, r.park = r.events[:0], nil, nil
+	r.mark, r.eventsMark, r.eventBytes = 0, 0, 0
 	if r.timer != nil {
 		r.due.Store(false)
 		r.timer.Reset(commitEvery)

@@ -73,7 +73,8 @@ type Engine struct {
 
 	gate    sync.RWMutex // guards closing: a job sent under it is answered
 	closing bool
-	stop    sync.Once
+	// closeErr is what the last sync said; one Close runs at a time.
+	closeErr error
 
 	mu       sync.Mutex
 	trackers map[string]*tracker
@@ -118,7 +119,7 @@ func Start(c Config) (*Engine, error) {
 	opened := c.Store.Opened()
 	e := &Engine{
 		Config:   c,
-		root:     c.System.Root.Copy(),
+		root:     actor.NewRootContext(c.System, nil), // without the middleware of the user's
 		down:     make(chan struct{}),
 		ended:    make(chan struct{}),
 		events:   semaphore.NewWeighted(c.MaxPendingEvents),
@@ -226,35 +227,50 @@ func (e *Engine) open() error {
 
 // Close refuses new work, lets turns in flight finish or roll back, has the
 // writer answer what it accepted, and stops the tree. The store is left open,
-// synced. Errors: [messages.StuckError] and ctx's error where a reaction does
-// not return: then nothing below it was stopped, and Close may be called
-// again.
+// synced. One call runs at a time. Errors: [messages.StuckError] and ctx's
+// error where a reaction or an Update does not return: then nothing below it
+// was stopped, and Close may be called again; [messages.FailedError].
 func (e *Engine) Close(ctx context.Context) error {
-	if e.callers.current() {
-		return fmt.Errorf("Close: %w", messages.ErrReentrant)
-	}
 	e.gate.Lock()
 	e.closing = true
 	e.gate.Unlock()
-	if err := e.quietFollowers(ctx); err != nil {
-		return err
-	}
-	err := e.Sync()
-	e.timers.stop()
-	e.broadcast.close()
-	e.staged.fail(messages.ErrClosed)
-	for _, t := range e.known() {
-		t.failWaiters(messages.ErrClosed)
-	}
-	e.stop.Do(func() {
+	select {
+	case <-e.down:
+	default:
+		if err := e.quietFollowers(ctx); err != nil {
+			return err
+		}
+		if err := e.lastSync(ctx); err != nil {
+			return err
+		}
+		e.timers.stop()
+		e.broadcast.close()
+		e.staged.close()
+		for _, t := range e.known() {
+			t.failWaiters(messages.ErrClosed)
+		}
 		close(e.down)
 		e.root.Stop(e.tree)
-	})
+	}
 	select {
 	case <-e.ended:
-		return err
+		return e.closeErr
 	case <-ctx.Done():
-		return errors.Join(err, &messages.StuckError{Names: []string{"retinue-" + e.Name}}, ctx.Err())
+		return errors.Join(&messages.StuckError{Names: []string{"retinue-" + e.Name}}, ctx.Err())
+	}
+}
+
+// lastSync has the writer answer everything that it accepted. Only an Update
+// whose closure does not return holds it up; that a failed store does not
+// sync is kept for the end.
+func (e *Engine) lastSync(ctx context.Context) error {
+	synced := make(chan error, 1)
+	go func() { synced <- e.Sync() }()
+	select {
+	case e.closeErr = <-synced:
+		return nil
+	case <-ctx.Done():
+		return errors.Join(&messages.StuckError{Names: []string{"an Update"}}, ctx.Err())
 	}
 }
 

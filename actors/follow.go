@@ -31,10 +31,12 @@ func (e *Engine) Follow(plan *followers.Plan) error {
 	e.root.Send(e.groups, &spawnSupervisor{tracker: t, plan: plan, reply: reply})
 	select {
 	case <-reply:
-	case <-e.ended:
+		return nil
+	case <-e.Failed():
+		return &messages.FailedError{Cause: e.Store.Fence().Cause()}
+	case <-e.down:
 		return messages.ErrClosed
 	}
-	return nil
 }
 
 // enrol finds or writes the follower's cursor and claims its name.
@@ -47,7 +49,7 @@ func (e *Engine) enrol(plan *followers.Plan) (*tracker, error) {
 		if err != nil {
 			return nil, err
 		}
-		if t, err = e.register(cursor); err != nil {
+		if t, err = e.register(cursor, plan.Start); err != nil {
 			return nil, err
 		}
 	}
@@ -112,13 +114,19 @@ func inRange(log messages.Log, id, low, head uint64) error {
 
 // register writes a new follower's cursor, with a number that is never used
 // again.
-func (e *Engine) register(c persistence.Cursor) (*tracker, error) {
+func (e *Engine) register(c persistence.Cursor, start followers.Start) (*tracker, error) {
 	var t *tracker
 	err := e.control(true, func(w *writer) error {
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		if t = e.trackers[c.Name]; t != nil {
 			return nil
+		}
+		if horizon := uint64(w.horizon); c.Log == messages.TrimmableLog && c.Next < horizon {
+			if start.From() == followers.FromPosition { // trimmed since it was looked up
+				return inRange(c.Log, c.Next, horizon, horizon)
+			}
+			c.Next = horizon
 		}
 		c.Number = w.nextFollower
 		w.nextFollower++

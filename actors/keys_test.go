@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -20,7 +21,7 @@ func keyWriter(t *testing.T, fs vfs.FS, window time.Duration, now *time.Time) *w
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := store.Close(); err != nil {
+		if err := store.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
 	})

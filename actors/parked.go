@@ -164,11 +164,11 @@ func (r *run) again(ctx context.Context, p *persistence.Parked, e messages.Entry
 	}
 	job := &commitJob{tracker: r.tracker, incarnation: r.incarnation, expect: r.committed, cursor: r.cursor, sync: true}
 	if err == nil {
-		job.state, job.events, job.merge, job.unpark = r.state, r.events, r.merges, []uint64{p.ID}
+		job.state, job.events, job.beside, job.unpark = r.state, r.events, r.beside, []uint64{p.ID}
 	} else {
 		now := time.Now().UTC()
 		p.Attempts++
-		p.Error, p.Last = err.Error(), now
+		p.Error, p.Last = errorText(err), now
 		if p.First.IsZero() {
 			p.First = now
 		}

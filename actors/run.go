@@ -67,7 +67,7 @@ type run struct {
 	page      persistence.Page
 	selection *persistence.Selection
 	events    []messages.Prepared
-	merges    []func(*persistence.Batch) error
+	beside    *persistence.UserBatch // what turns wrote into the program's own keys
 	park      []*persistence.Parked
 	// due is set when the turns since the last commit have taken long enough.
 	due   atomic.Bool
@@ -86,6 +86,7 @@ type run struct {
 	earlier int
 	// mark, eventsMark and stateMark are where the turn under way began.
 	mark, eventsMark, stateMark int
+	eventBytes                  int             // of events
 	blockedBy                   map[string]bool // sequence keys with parked entries
 
 	// token is that of the delivery under way, and answered says whether its
@@ -155,9 +156,10 @@ func (r *run) run(done func(outcome)) {
 			o = outcome{}
 		}
 		if o.err == errGoexit {
-			o = r.failed(r.turn.Entry(), &messages.PanicError{})
+			o = r.exited()
 		}
 		r.over = o.err != nil
+		t.careful = r.careful
 		r.timer.Stop()
 		leave()
 		cancel()

@@ -37,7 +37,7 @@ func startEngine(t *testing.T) *Engine {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := errors.Join(e.Close(context.Background()), store.Close()); err != nil {
+		if err := errors.Join(e.Close(context.Background()), store.Close(context.Background())); err != nil {
 			t.Error(err)
 		}
 		system.Shutdown()

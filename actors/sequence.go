@@ -1,8 +1,6 @@
 package actors
 
 import (
-	"runtime/debug"
-
 	"github.com/retinue-go/retinue/messages"
 	"github.com/retinue-go/retinue/persistence"
 )
@@ -19,12 +17,11 @@ func (r *run) block(e *messages.Entry, p *persistence.Parked) {
 
 // keyOf asks the user's function, which may panic.
 func (r *run) keyOf(e *messages.Entry) (key string, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = &messages.PanicError{Value: p, Stack: debug.Stack()}
-		}
-	}()
-	return r.plan.Key(*e), nil
+	err = r.apart(func() error {
+		key = r.plan.Key(*e)
+		return nil
+	})
+	return key, err
 }
 
 // blockedAt returns where the first entry stands whose sequence key has parked

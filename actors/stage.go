@@ -18,6 +18,7 @@ const stagedLook = time.Second
 // committed yet.
 type stagedTickets struct {
 	mu      sync.Mutex
+	closed  bool
 	waiting map[persistence.StagedID]*stagedTicket
 }
 
@@ -37,13 +38,36 @@ func (t *stagedTicket) answer(r messages.Receipt, err error) {
 	close(t.done)
 }
 
-func (s *stagedTickets) fail(err error) {
+// add keeps the ticket of a Stage call. Errors: [messages.ErrClosed].
+func (s *stagedTickets) add(t *stagedTicket) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed {
+		return messages.ErrClosed
+	}
+	if s.waiting == nil {
+		s.waiting = make(map[persistence.StagedID]*stagedTicket)
+	}
+	s.waiting[t.staged] = t
+	return nil
+}
+
+// close answers every ticket with [messages.ErrClosed].
+func (s *stagedTickets) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
 	for id, t := range s.waiting {
-		t.answer(messages.Receipt{}, err)
+		t.answer(messages.Receipt{}, messages.ErrClosed)
 		delete(s.waiting, id)
 	}
+}
+
+// drop forgets a Stage call that wrote nothing.
+func (s *stagedTickets) drop(id persistence.StagedID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.waiting, id)
 }
 
 // resolve answers the ticket of a Stage call, where this process has one.
@@ -94,15 +118,13 @@ func (e *Engine) Stage(events []messages.Event, write func(persistence.StagedID,
 	stamp(prepared, e.Now())
 	t := &stagedTicket{done: make(chan struct{})}
 	t.Ticket = Ticket{engine: e, answered: t.done, staged: e.Store.NextStagedID()}
-	if err := write(t.staged, prepared); err != nil {
+	if err := e.staged.add(t); err != nil {
 		return nil, err
 	}
-	e.staged.mu.Lock()
-	if e.staged.waiting == nil {
-		e.staged.waiting = make(map[persistence.StagedID]*stagedTicket)
+	if err := write(t.staged, prepared); err != nil {
+		e.staged.drop(t.staged)
+		return nil, err
 	}
-	e.staged.waiting[t.staged] = t
-	e.staged.mu.Unlock()
 	e.lookLater()
 	return &t.Ticket, nil
 }
@@ -124,7 +146,7 @@ func (e *Engine) lookLater() {
 func (e *Engine) Poke(tickets []*Ticket) {
 	j := &stagedJob{engine: e}
 	for _, t := range tickets {
-		if t == nil {
+		if t == nil || t.engine != e {
 			continue
 		}
 		if len(j.poked) == 0 || t.staged.Counter < j.from.Counter {

@@ -181,7 +181,7 @@ func (t *tracker) status(marks *Marks, now time.Time) (FollowerStatus, Node) {
 
 func (r *report) state(supervised, hosted bool, f FollowerStatus) (State, string) {
 	switch {
-	case r.running && r.interrupted:
+	case r.running && (r.interrupted || r.overdue > 0):
 		return Stuck, fmt.Sprintf("a reaction has not returned since its context ended; its run began %v", r.since.Format(time.RFC3339))
 	case r.control.Parked:
 		return ParkedState, r.control.Why

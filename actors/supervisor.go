@@ -146,7 +146,7 @@ func (s *supervisor) next(c actor.Context) {
 		err := t.changeControl(func(control *persistence.Control) {
 			control.Parked = true
 			if why != nil {
-				control.Why = why.Error()
+				control.Why = errorText(why)
 			}
 		})
 		if err == nil {

@@ -69,15 +69,17 @@ type report struct {
 	running bool
 	// interrupted is true from the end of a run's context to its own end.
 	interrupted bool
-	since       time.Time // of the turn or run under way
-	caughtUp    bool
-	failures    int // in a row since the cursor last moved
-	restarts    int
-	retryAt     time.Time
-	lastErr     error
-	lastAt      uint64
-	lastType    messages.Type
-	lastTime    time.Time
+	// overdue counts turns that have not returned since their time was up.
+	overdue  int
+	since    time.Time // of the turn or run under way
+	caughtUp bool
+	failures int // in a row since the cursor last moved
+	restarts int
+	retryAt  time.Time
+	lastErr  error
+	lastAt   uint64
+	lastType messages.Type
+	lastTime time.Time
 }
 
 // waiter waits for the cursor to pass last.

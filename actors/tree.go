@@ -36,6 +36,14 @@ func (r *rootActor) Receive(c actor.Context) {
 	}
 }
 
+// stoppedFromOutside fails the bus where one of its own actors ends although
+// nobody closes it: half a bus would be a silent one.
+func (e *Engine) stoppedFromOutside(name string) {
+	if e.open() == nil {
+		e.Store.Fence().Trip(fmt.Errorf("the actor %q was stopped from outside", name))
+	}
+}
+
 // spawn names a child of an actor that just started: the name is free.
 func spawn(c actor.Context, props *actor.Props, name string) *actor.PID {
 	pid, err := c.SpawnNamed(props, name)
@@ -98,6 +106,8 @@ func (g *followerGroup) Receive(c actor.Context) {
 		c.Stop(pid)
 	case *actor.Terminated:
 		g.terminated(m.Who)
+	case *actor.Stopped:
+		g.engine.stoppedFromOutside("followers")
 	}
 }
 

@@ -65,6 +65,8 @@ func (t *trimmer) Receive(c actor.Context) {
 		if t.timer != nil {
 			t.timer.Stop()
 		}
+	case *actor.Stopped:
+		t.engine.stoppedFromOutside("trimmer")
 	}
 }
 

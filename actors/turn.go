@@ -4,14 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
-	"math/rand/v2"
 	"runtime/debug"
 	"time"
 
 	"github.com/retinue-go/retinue/followers"
 	"github.com/retinue-go/retinue/messages"
-	"github.com/retinue-go/retinue/persistence"
 )
 
 var (
@@ -50,7 +47,7 @@ func (r *run) turns(ctx context.Context, entries []messages.Entry, live bool) (o
 			return r.failed(*e, err), nil
 		}
 		r.passed(e, 1)
-		if r.due.Load() || r.state.Size() >= commitBytes || len(r.events) >= roundEvents {
+		if r.due.Load() || r.state.Size()+r.eventBytes >= commitBytes || len(r.events) >= roundEvents {
 			if err := r.commit(); err != nil {
 				return outcome{}, err
 			}
@@ -127,6 +124,7 @@ func (r *run) attempt(ctx context.Context, e *messages.Entry, live bool, call fu
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, r.plan.Timeout, messages.ErrTimeout)
 		defer cancel()
+		defer r.overdueFrom(ctx)()
 	}
 	tried := 1 + r.earlier
 	if id := idOf(r.tracker.log, e); id == r.cursor.Next {
@@ -144,14 +142,27 @@ func (r *run) attempt(ctx context.Context, e *messages.Entry, live bool, call fu
 	if err == nil {
 		err = r.admitEvents(events)
 	}
+	if err == nil {
+		err = r.store.join(&r.beside)
+	}
 	if err != nil {
 		r.rollback()
 		return err
 	}
-	if batch := r.store.take(); batch != nil {
-		r.merges = append(r.merges, batch.MergeInto)
-	}
+	// What failed later, between two turns, leaves this one alone.
+	r.mark, r.eventsMark = r.state.Mark(), len(r.events)
 	return nil
+}
+
+// overdueFrom has Status call the turn stuck from the end of its context to
+// its own.
+func (r *run) overdueFrom(ctx context.Context) (returned func()) {
+	stop := context.AfterFunc(ctx, func() { r.tracker.note(func(report *report) { report.overdue++ }) })
+	return func() {
+		if !stop() {
+			r.tracker.note(func(report *report) { report.overdue-- })
+		}
+	}
 }
 
 // overdue is the failure of a turn whose time was up, whatever it returned.
@@ -182,10 +193,12 @@ func (r *run) react(t *followers.Turn) error {
 // admitEvents collects what a turn appended. What it appended and wrote is
 // within the limit of one append.
 func (r *run) admitEvents(events []messages.Prepared) error {
-	size := r.state.Size() - r.stateMark
+	size := 0
 	for i := range events {
 		size += events[i].Size() + eventOverhead
 	}
+	r.eventBytes += size
+	size += r.state.Size() - r.stateMark
 	if limit := r.tracker.engine.MaxAppendSize; size > limit {
 		return &messages.TooLargeError{What: "append", Size: size, Limit: limit}
 	}
@@ -220,172 +233,9 @@ func (r *run) passed(e *messages.Entry, n int) {
 	r.careful = max(r.careful-n, 0)
 }
 
-// suspicious reports whether the next entry is tried alone: it has failed
-// before, or the process may have died of it.
-func (r *run) suspicious() bool {
-	return r.plan.Poison.Action != followers.Halt && (r.cursor.Attempts > 0 || r.careful > 0)
-}
-
-// markAttempt writes that an entry is about to be tried, so that one which
-// kills the process counts.
-func (r *run) markAttempt(e *messages.Entry) error {
-	if !r.suspicious() {
-		return nil
-	}
-	r.stopAt(e)
-	r.cursor.Running = true
-	return r.commitAs(true)
-}
-
-// autopsy counts a turn that was under way when the process ended.
-func (r *run) autopsy() (outcome, bool) {
-	if !r.cursor.Running {
-		return outcome{}, false
-	}
-	e, err := r.tracker.engine.Store.Entry(r.tracker.log, r.cursor.Next)
-	if err != nil {
-		return r.broken(err), true
-	}
-	return r.failed(e, errDied), true
-}
-
-// failed ends the incarnation: the turns before the failure commit, and the
-// cursor stops at the entry, or passes it where the policy says so.
-func (r *run) failed(e messages.Entry, cause error) outcome {
-	_, _ = r.turn.End() // a Goexit left it open
-	r.rollback()
-	t := r.tracker
-	id := idOf(t.log, &e)
-	if id != 0 {
-		r.stopAt(&e)
-		r.cursor.Attempts++
-	}
-	moved := r.cursor.Next != r.committed
-	o := outcome{err: cause}
-	t.note(func(report *report) {
-		if moved {
-			report.failures = 0
-		}
-		report.failures++
-		report.lastErr, report.lastAt, report.lastType, report.lastTime = cause, id, e.Type, time.Now()
-		attempts := int(r.cursor.Attempts)
-		if id == 0 {
-			attempts = 0
-		}
-		o.decision = r.plan.Decide(report.failures, attempts, rand.Float64())
-	})
-	failures := t.snapshot().failures
-	if err := r.settle(e, id, o); err != nil {
-		return r.broken(err)
-	}
-	if o.decision.Action == followers.Retry {
-		t.note(func(report *report) { report.failures = failures })
-	}
-	return o
-}
-
-// settle commits what a failure leaves: the attempt, or the entry put aside.
-func (r *run) settle(e messages.Entry, id uint64, o outcome) error {
-	if o.decision.Action != followers.SkipEntry && o.decision.Action != followers.ParkEntry {
-		return r.commit()
-	}
-	now := time.Now().UTC()
-	p := &persistence.Parked{
-		ID: id, Skipped: o.decision.Action == followers.SkipEntry, Error: o.err.Error(),
-		Attempts: int(r.cursor.Attempts), First: now, Last: now,
-	}
-	if p.Skipped {
-		r.cursor.Skipped++
-	} else {
-		r.cursor.Parked++
-		r.block(&e, p)
-	}
-	if r.tracker.log == messages.TrimmableLog {
-		clone := e.Clone()
-		p.Entry = &clone
-	}
-	r.park = append(r.park, p)
-	r.cursor.Next, r.cursor.Attempts = id+1, 0
-	r.careful = max(r.careful-1, 0)
-	return r.commit()
-}
-
-// broken is the outcome where not a turn failed but the bus: nothing where it
-// has failed as a whole or this incarnation was replaced.
-func (r *run) broken(err error) outcome {
-	if errors.Is(err, errStale) || errors.Is(err, messages.ErrFailed) || errors.Is(err, messages.ErrClosed) {
-		return outcome{}
-	}
-	o := outcome{err: err}
-	r.tracker.note(func(report *report) {
-		report.failures++
-		report.lastErr, report.lastAt, report.lastType, report.lastTime = err, 0, messages.Type{}, time.Now()
-		o.decision = r.plan.Decide(report.failures, 0, rand.Float64())
-	})
-	if errors.Is(err, messages.ErrTrimmed) {
-		o.decision = followers.Decision{Action: followers.ParkFollower} // waiting brings nothing back
-	}
-	return o
-}
-
 func idOf(log messages.Log, e *messages.Entry) uint64 {
 	if log == messages.Permanent {
 		return uint64(e.ID)
 	}
 	return uint64(e.TrimmableID)
-}
-
-// turnStore is the follower's keys as a turn sees them.
-type turnStore struct {
-	run   *run
-	batch *persistence.UserBatch
-}
-
-func (s *turnStore) Get(key []byte) ([]byte, error) { return s.run.state.Get(key) }
-
-func (s *turnStore) Set(key, value []byte) error {
-	s.run.state.Set(key, value)
-	return nil
-}
-
-func (s *turnStore) Delete(key []byte) error {
-	s.run.state.Delete(key)
-	return nil
-}
-
-func (s *turnStore) Scan(prefix []byte) iter.Seq2[followers.KeyValue, error] {
-	return func(yield func(followers.KeyValue, error) bool) {
-		for kv, err := range s.run.state.Scan(prefix) {
-			if !yield(followers.KeyValue{Key: kv.Key, Value: kv.Value}, err) {
-				return
-			}
-		}
-	}
-}
-
-// Batch returns the batch of the program's own database that commits with the
-// turn. Errors: [messages.InvalidError] where the database is not shared.
-func (s *turnStore) Batch() (*persistence.UserBatch, error) {
-	if !s.run.tracker.engine.Store.Shared() {
-		return nil, messages.Invalid("turn", "follower %q has no shared database", s.run.tracker.name)
-	}
-	if s.batch == nil {
-		s.batch = s.run.tracker.engine.Store.NewUserBatch()
-	}
-	return s.batch, nil
-}
-
-func (s *turnStore) take() *persistence.UserBatch {
-	batch := s.batch
-	s.batch = nil
-	return batch
-}
-
-func (s *turnStore) drop() { s.batch = nil }
-
-func parked(why error) error {
-	if why == nil {
-		return messages.ErrParked
-	}
-	return fmt.Errorf("%w: %w", messages.ErrParked, why)
 }

@@ -21,7 +21,7 @@ type commitJob struct {
 	cursor persistence.Cursor
 	state  *persistence.State
 	events []messages.Prepared
-	merge  []func(*persistence.Batch) error
+	beside *persistence.UserBatch // nil is none
 	park   []*persistence.Parked
 	unpark []uint64
 	sync   bool
@@ -41,8 +41,8 @@ func (j *commitJob) run(w *writer) {
 		return
 	}
 	w.collect()
-	for _, merge := range j.merge {
-		if j.err = merge(w.batch); j.err != nil {
+	if j.beside != nil {
+		if j.err = j.beside.MergeInto(w.batch); j.err != nil {
 			return
 		}
 	}

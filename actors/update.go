@@ -115,7 +115,10 @@ func (e *Engine) Update(ctx context.Context, do func(*Transaction) error) (messa
 	select {
 	case <-j.granted:
 	case <-e.Failed():
-		return j.failed()
+		if j.phase.CompareAndSwap(updateWaiting, updateWithdrawn) {
+			return j.failed()
+		}
+		<-j.granted
 	case <-ctx.Done():
 		if j.phase.CompareAndSwap(updateWaiting, updateWithdrawn) {
 			return messages.Receipt{}, ctx.Err()

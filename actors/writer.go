@@ -1,7 +1,6 @@
 package actors
 
 import (
-	"fmt"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -75,9 +74,7 @@ func (w *writer) Receive(c actor.Context) {
 	case *round:
 		w.round(m)
 	case *actor.Stopped:
-		if w.engine.open() == nil {
-			w.store.Fence().Trip(fmt.Errorf("the writer was stopped from outside"))
-		}
+		w.engine.stoppedFromOutside("writer")
 	}
 }
 
@@ -92,6 +89,10 @@ func (w *writer) round(r *round) {
 			w.answer(r, &messages.FailedError{Cause: cause})
 		}
 	}()
+	if cause := w.store.Fence().Cause(); cause != nil {
+		w.answer(r, &messages.FailedError{Cause: cause}) // nobody knows what the batch holds
+		return
+	}
 	w.needSync, w.mustSync = false, false
 	for _, j := range r.jobs {
 		j.run(w)
@@ -174,6 +175,7 @@ func (w *writer) publish() {
 		}
 		e.timers.arm("sync", wait, func() { _ = e.post(&controlJob{sync: true, do: nothing}) })
 		e.broadcast.publish(w.placed, false)
+		w.hurry()
 		return
 	}
 	// Heads first: who waited for a reaction reads what it appended.
@@ -186,6 +188,17 @@ func (w *writer) publish() {
 	}
 	clear(w.unsynced)
 	e.broadcast.publish(w.placed, true)
+}
+
+// hurry asks for a sync at once where somebody has come to wait for a cursor
+// while the round that moved it was under way.
+func (w *writer) hurry() {
+	for t := range w.unsynced {
+		if t.awaited(t.applied.Load()) {
+			_ = w.engine.post(&controlJob{sync: true, do: nothing})
+			return
+		}
+	}
 }
 
 func nothing(*writer) error { return nil }

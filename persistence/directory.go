@@ -106,6 +106,9 @@ func (d *directory) claim() error {
 	if d.newborn, d.id, err = inspect(d.fs, d.dir); !d.newborn || err != nil {
 		return err
 	}
+	if marked(d.fs, d.dir) {
+		return &messages.DamagedError{File: sentinelName, Want: "the id of a store that was in use", Got: "no file"}
+	}
 	names, err := d.fs.List(d.database())
 	if err != nil {
 		return fmt.Errorf("retinue: %w", err)
@@ -165,7 +168,10 @@ func (s *Store) christen(fs vfs.FS, dir string) error {
 	if err := writeFile(fs, dir, sentinelName, text); err != nil {
 		return err
 	}
-	return fs.Remove(fs.PathJoin(dir, newbornName))
+	if err := fs.Remove(fs.PathJoin(dir, newbornName)); err != nil {
+		return err
+	}
+	return syncDirectory(fs, dir)
 }
 
 func readFile(fs vfs.FS, name string) (string, error) {

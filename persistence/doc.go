@@ -10,7 +10,7 @@
 //	batch.SetHeads(heads)            // in the same batch as what moved them
 //	err = batch.Commit(true)         // one apply, one sync
 //	err = store.ReadPage(&page, q)   // any goroutine
-//	err = store.Close()
+//	err = store.Close(ctx)
 //
 // A program that only appends and follows needs none of this but [Configure],
 // which prepares a database that it shares with a bus. docs/format.md draws

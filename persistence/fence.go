@@ -74,7 +74,10 @@ func Configure(o *pebble.Options) *Fence {
 	}
 	o.FS = &fencedFS{FS: o.FS, fence: f}
 	o.BlockPropertyCollectors = append(o.BlockPropertyCollectors, blockPropertyCollectors()...)
-	o.Logger = &fenceLogger{fence: f, next: o.Logger}
+	if o.Logger == nil && o.LoggerAndTracer != nil {
+		o.Logger = o.LoggerAndTracer
+	}
+	o.Logger, o.LoggerAndTracer = &fenceLogger{fence: f, next: o.Logger}, nil
 	if o.EventListener == nil {
 		o.EventListener = &pebble.EventListener{}
 	}

@@ -165,13 +165,15 @@ func decodeParked(id uint64, b []byte) (Parked, error) {
 // ascending. Errors: [messages.CorruptError], [messages.ErrClosed].
 func (s *Store) ParkedEntries(number uint32, from uint64) iter.Seq2[Parked, error] {
 	return func(yield func(Parked, error) bool) {
+		more := true
 		_, upper := s.keys.numberedBounds(spaceParked, number)
 		err := s.walk(s.keys.parked(nil, number, from), upper, func(key, value []byte) (bool, error) {
 			id := binary.BigEndian.Uint64(s.keys.body(key)[4:])
 			p, err := decodeParked(id, value)
-			return err == nil && yield(p, nil), err
+			more = err != nil || yield(p, nil)
+			return more, err
 		})
-		if err != nil {
+		if err != nil && more {
 			yield(Parked{}, err)
 		}
 	}
@@ -193,7 +195,7 @@ func (s *Store) ParkedEntry(number uint32, id uint64) (*Parked, error) {
 
 // walk calls visit for each key in [lower, upper) until it says no. Key and
 // value are valid during the call.
-func (s *Store) walk(lower, upper []byte, visit func(key, value []byte) (bool, error)) error {
+func (s *Store) walk(lower, upper []byte, visit func(key, value []byte) (bool, error)) (err error) {
 	if err := s.use(); err != nil {
 		return err
 	}
@@ -202,15 +204,16 @@ func (s *Store) walk(lower, upper []byte, visit func(key, value []byte) (bool, e
 	if err != nil {
 		return err
 	}
+	defer func() { err = closing(it, err) }() // also where visit panics
 	for more := it.First(); more; {
 		value, err := it.ValueAndErr()
 		if err != nil {
-			return closing(it, err)
+			return err
 		}
 		if more, err = visit(it.Key(), value); err != nil {
-			return closing(it, err)
+			return err
 		}
 		more = more && it.Next()
 	}
-	return closing(it, nil)
+	return nil
 }

@@ -1,6 +1,7 @@
 package persistence
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -43,16 +44,18 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 //
 // Invariant: the file never holds heads that are not durable in the log.
 type marker struct {
-	file vfs.File // nil in a shared database
-	id   StoreID
+	id     StoreID
+	failed func(error)
 
-	mu      sync.Mutex
+	disk    sync.Mutex // held over I/O; guards the next three
+	file    vfs.File   // nil in a shared database, and after the end
 	turn    uint64
 	written Heads
-	latest  Heads
-	timer   *time.Timer
-	closed  bool
-	failed  func(error)
+
+	mu     sync.Mutex // never held over I/O; guards the rest
+	active bool
+	latest Heads
+	timer  *time.Timer
 }
 
 // open opens the mark of a directory and returns the heads that it holds.
@@ -70,8 +73,14 @@ func (m *marker) open(fs vfs.FS, dir string, id StoreID, readOnly bool, failed f
 	if m.file, err = fs.OpenReadWrite(path, vfs.WriteCategoryUnspecified); err != nil {
 		return Heads{}, err
 	}
-	m.written, m.latest = heads, heads
+	m.written, m.latest, m.active = heads, heads, true
 	return heads, nil
+}
+
+// marked reports whether a mark was ever written into a directory.
+func marked(fs vfs.FS, dir string) bool {
+	text, err := readFile(fs, fs.PathJoin(dir, markName))
+	return err == nil && bytes.Contains([]byte(text), []byte(markMagic))
 }
 
 // read returns the newest slot that is whole, zero where there is none.
@@ -96,30 +105,36 @@ func (m *marker) note(heads Heads) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.latest = heads
-	if m.file == nil || m.closed || m.timer != nil {
+	if !m.active || m.timer != nil {
 		return
 	}
 	m.timer = time.AfterFunc(markEvery, func() {
 		m.mu.Lock()
-		defer m.mu.Unlock()
 		m.timer = nil
+		m.mu.Unlock()
+		m.disk.Lock()
+		defer m.disk.Unlock()
 		if err := m.write(); err != nil {
 			m.failed(fmt.Errorf("write %s: %w", markName, err))
 		}
 	})
 }
 
-// write writes the latest heads into the slot that holds the older ones.
+// write writes the latest heads into the slot that holds the older ones; disk
+// is held.
 func (m *marker) write() error {
-	if m.closed || m.latest.Event == m.written.Event && m.latest.Trimmable == m.written.Trimmable {
+	m.mu.Lock()
+	latest := m.latest
+	m.mu.Unlock()
+	if m.file == nil || latest.Event == m.written.Event && latest.Trimmable == m.written.Trimmable {
 		return nil
 	}
 	slot := append(make([]byte, 0, markSize), markMagic...)
 	slot = binary.BigEndian.AppendUint32(slot, Format)
 	slot = append(slot, m.id[:]...)
 	slot = binary.BigEndian.AppendUint64(slot, m.turn+1)
-	slot = binary.BigEndian.AppendUint64(slot, uint64(m.latest.Event))
-	slot = binary.BigEndian.AppendUint64(slot, uint64(m.latest.Trimmable))
+	slot = binary.BigEndian.AppendUint64(slot, uint64(latest.Event))
+	slot = binary.BigEndian.AppendUint64(slot, uint64(latest.Trimmable))
 	slot = append(slot, make([]byte, 60-len(slot))...)
 	slot = binary.BigEndian.AppendUint32(slot, crc32.Checksum(slot, castagnoli))
 	if _, err := m.file.WriteAt(slot, int64((m.turn+1)%2)*markSize); err != nil {
@@ -129,34 +144,40 @@ func (m *marker) write() error {
 		return err
 	}
 	m.turn++
-	m.written = m.latest
+	m.written = latest
 	return nil
 }
 
 // close writes the last heads, and lets go of the file.
 func (m *marker) close() error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.file == nil || m.closed {
+	m.rest()
+	m.disk.Lock()
+	defer m.disk.Unlock()
+	if m.file == nil {
 		return nil
 	}
-	if m.timer != nil {
-		m.timer.Stop()
-	}
-	err := m.write()
-	m.closed = true
-	return errors.Join(err, m.file.Close())
+	err := errors.Join(m.write(), m.file.Close())
+	m.file = nil
+	return err
 }
 
-// drop lets go of the file of a store that failed.
-func (m *marker) drop() {
+// rest writes nothing by itself any more.
+func (m *marker) rest() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.closed = true
+	m.active = false
 	if m.timer != nil {
 		m.timer.Stop()
 	}
+}
+
+// drop lets go of the file of a store that did not open, or is read only.
+func (m *marker) drop() {
+	m.rest()
+	m.disk.Lock()
+	defer m.disk.Unlock()
 	if m.file != nil {
 		_ = m.file.Close()
+		m.file = nil
 	}
 }

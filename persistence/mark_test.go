@@ -50,13 +50,13 @@ func TestLogThatLostItsEndIsDamaged(t *testing.T) {
 	disk := vfs.NewCrashableMem()
 	s := mustOpenOn(t, disk)
 	s.Durable(placeEntries(t, s, 1, 10))
-	if err := s.Close(); err != nil {
+	if err := s.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	older := disk.CrashClone(vfs.CrashCloneCfg{})
 	s = mustOpenOn(t, disk)
 	s.Durable(placeEntries(t, s, 11, 10))
-	if err := s.Close(); err != nil {
+	if err := s.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	// The database of the day before, beside the mark of today.
@@ -98,7 +98,7 @@ func TestMarkIsWrittenWithinASecondAndSurvivesATornWrite(t *testing.T) {
 		if got := (&marker{id: s.ID()}).read(torn); got.Event != 4 {
 			t.Errorf("with its newest slot torn the mark holds %v, want the older 4", got.Event)
 		}
-		if err := s.Close(); err != nil {
+		if err := s.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -107,7 +107,7 @@ func TestMarkIsWrittenWithinASecondAndSurvivesATornWrite(t *testing.T) {
 func TestDatabaseOfAnotherStoreIsDamage(t *testing.T) {
 	one, two := vfs.NewMem(), vfs.NewMem()
 	for _, fs := range []vfs.FS{one, two} {
-		if err := mustOpenOn(t, fs).Close(); err != nil {
+		if err := mustOpenOn(t, fs).Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -128,7 +128,7 @@ func TestReadingAStoreChangesNothing(t *testing.T) {
 	s := mustOpenOn(t, disk)
 	placeEntries(t, s, 1, 1)
 	crashed := disk.CrashClone(vfs.CrashCloneCfg{})
-	if err := s.Close(); err != nil {
+	if err := s.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
@@ -139,7 +139,7 @@ func TestReadingAStoreChangesNothing(t *testing.T) {
 		if s.Opened().Clean || s.epoch != 1 || s.Opened().Heads.Event != 2 {
 			t.Errorf("opened clean %v, epoch %d, head %v, want an unclean first epoch with head 2", s.Opened().Clean, s.epoch, s.Opened().Heads.Event)
 		}
-		if err := s.Close(); err != nil {
+		if err := s.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -206,7 +206,7 @@ func TestVerifyFindsWhatContradictsItself(t *testing.T) {
 					t.Errorf("problem %v is no ErrCorrupt", p)
 				}
 			}
-			if err := s.Close(); err != nil {
+			if err := s.Close(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		})

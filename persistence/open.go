@@ -118,12 +118,13 @@ func (s *Store) embed(c Config) (err error) {
 	if err := prepare(d.fs, d.dir); err != nil {
 		return fmt.Errorf("retinue: %w", err)
 	}
-	if c.FS == nil {
+	root := vfs.Root(d.fs)
+	if root == vfs.Default {
 		if d.dir, err = canonical(d.dir); err != nil {
 			return fmt.Errorf("retinue: %w", err)
 		}
 	}
-	free, err := reserve(directoryPlace{d.fs, d.dir}, d.dir)
+	free, err := reserve(directoryPlace{root, d.fs.PathJoin(d.dir)}, d.dir)
 	if err != nil {
 		return err
 	}
@@ -166,7 +167,13 @@ func (s *Store) openEmbedded(c Config, lock *pebble.Lock) (err error) {
 		return err
 	}
 	unlock := s.release
-	s.release = func() error { return errors.Join(s.db.Close(), unlock()) }
+	s.release = func() error {
+		err := closeDatabase(s.db, s.fence)
+		if s.fence.Cause() == nil {
+			err = errors.Join(err, unlock())
+		}
+		return err
+	}
 	if d.newborn {
 		if err := s.christen(d.fs, d.dir); err != nil {
 			return errors.Join(err, s.release())
@@ -193,6 +200,19 @@ func openDatabase(dir string, o *pebble.Options, fence *Fence) (*pebble.DB, erro
 		return db, nil
 	case <-fence.Tripped():
 		return nil, fmt.Errorf("retinue: open %s: %w", dir, &messages.FailedError{Cause: fence.Cause()})
+	}
+}
+
+// closeDatabase closes Pebble where a failing disk does not hang this
+// goroutine.
+func closeDatabase(db *pebble.DB, fence *Fence) error {
+	closed := make(chan error, 1)
+	go func() { closed <- db.Close() }()
+	select {
+	case err := <-closed:
+		return err
+	case <-fence.Tripped():
+		return errors.Join(&messages.FailedError{Cause: fence.Cause()}, errAbandoned)
 	}
 }
 

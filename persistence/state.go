@@ -66,7 +66,12 @@ func (s *State) Delete(key []byte) { s.push(operation{key: s.keep(key), deleted:
 // interleaved with writes.
 func (s *State) Scan(prefix []byte) iter.Seq2[KeyValue, error] {
 	return func(yield func(KeyValue, error) bool) {
-		if err := s.scan(prefix, func(kv KeyValue) bool { return yield(kv, nil) }); err != nil {
+		more := true
+		err := s.scan(prefix, func(kv KeyValue) bool {
+			more = yield(kv, nil)
+			return more
+		})
+		if err != nil && more {
 			yield(KeyValue{}, err)
 		}
 	}
@@ -120,7 +125,7 @@ func (s *State) written(key []byte) (int, bool) {
 	return i, ok
 }
 
-func (s *State) scan(prefix []byte, yield func(KeyValue) bool) error {
+func (s *State) scan(prefix []byte, yield func(KeyValue) bool) (err error) {
 	if err := s.store.use(); err != nil {
 		return err
 	}
@@ -130,6 +135,7 @@ func (s *State) scan(prefix []byte, yield func(KeyValue) bool) error {
 	if err != nil {
 		return err
 	}
+	defer func() { err = closing(it, err) }() // also where the loop's body panics
 	own := s.writtenBelow(prefix)
 	more := true
 	for valid := it.First(); more && (valid || len(own) > 0); {
@@ -145,7 +151,7 @@ func (s *State) scan(prefix []byte, yield func(KeyValue) bool) error {
 		if order < 0 {
 			value, err := it.ValueAndErr()
 			if err != nil {
-				return closing(it, err)
+				return err
 			}
 			more = yield(KeyValue{bytes.Clone(stored), append([]byte{}, value...)})
 			valid = it.Next()
@@ -159,7 +165,7 @@ func (s *State) scan(prefix []byte, yield func(KeyValue) bool) error {
 		}
 		own = own[1:]
 	}
-	return closing(it, nil)
+	return nil
 }
 
 // writtenBelow returns the last operation on every key that starts with
@@ -230,6 +236,9 @@ func (s *Store) CopyBatch(b *pebble.Batch) *UserBatch {
 	check(u.b.Apply(b, nil))
 	return u
 }
+
+// Add adds the writes of another batch behind those of this one.
+func (u *UserBatch) Add(more *UserBatch) error { return u.b.Apply(more.b, nil) }
 
 // Size returns the bytes that the batch takes in the write-ahead log.
 func (u *UserBatch) Size() int { return u.b.Len() }

@@ -1,6 +1,7 @@
 package persistence
 
 import (
+	"context"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -59,6 +60,8 @@ type Store struct {
 	users  sync.WaitGroup
 	mu     sync.RWMutex // guards closed against users.Add
 	closed bool
+	ending sync.Once
+	ended  error // what end said
 
 	release func() error // gives directory and database back, once
 	// freeCounter numbers the Stage calls of this epoch.
@@ -237,25 +240,38 @@ func (s *Store) Durable(heads Heads) { s.mark.note(heads) }
 // [messages.FailedError].
 func (s *Store) Sync() error { return s.commit(nil, true) }
 
-// Close waits for reads in flight, syncs, and gives the database back. A
-// failed store is abandoned: its files stay locked until the process ends.
-// Errors: [messages.FailedError], or what Pebble said.
-func (s *Store) Close() error {
+// Close refuses new reads, waits for those in flight, signs the store and
+// gives the database back. A failed store is abandoned: its files stay locked
+// until the process ends. Errors: [messages.StuckError] with ctx's error where
+// a read does not end: then Close may be called again; [messages.FailedError],
+// or what Pebble said.
+func (s *Store) Close(ctx context.Context) error {
 	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
-		return nil
-	}
 	s.closed = true
 	s.mu.Unlock()
+	idle := make(chan struct{})
+	go func() {
+		s.users.Wait()
+		close(idle)
+	}()
+	select {
+	case <-idle:
+	case <-s.fence.Tripped():
+	case <-ctx.Done():
+		return errors.Join(&messages.StuckError{Names: []string{"a reader of the store"}}, ctx.Err())
+	}
+	s.ending.Do(func() { s.ended = s.end() })
+	return s.ended
+}
+
+func (s *Store) end() error {
 	err := s.sign()
-	if s.fence.Cause() != nil {
-		s.mark.drop()
-		return errors.Join(err, errAbandoned)
+	if cause := s.fence.Cause(); cause != nil {
+		s.mark.rest()
+		return errors.Join(&messages.FailedError{Cause: cause}, errAbandoned)
 	}
 	close(s.jobs)
 	<-s.stopped
-	s.users.Wait()
 	return errors.Join(err, s.release())
 }
 
