@@ -187,7 +187,9 @@ func (b *Bus) Await(ctx context.Context, follower string, at messages.Position) 
 }
 
 // CaughtUp waits until each of the followers has durably passed everything
-// that was durable when CaughtUp was called. Errors: those of Await.
+// that was durable when CaughtUp was called. What they append on the way is
+// not waited for, nor that a raw behaviour has seen its *followers.CaughtUp.
+// Errors: those of Await.
 func (b *Bus) CaughtUp(ctx context.Context, followers ...string) error {
 	return b.engine.CaughtUp(ctx, followers...)
 }

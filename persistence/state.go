@@ -21,6 +21,8 @@ type State struct {
 	ops   []operation
 	arena []byte
 	index map[string]int
+	// held is true where a view holds the database open for the state.
+	held bool
 }
 
 type operation struct {
@@ -49,10 +51,10 @@ func (s *State) Get(key []byte) ([]byte, error) {
 		}
 		return nil, nil
 	}
-	if err := s.store.use(); err != nil {
+	if err := s.use(); err != nil {
 		return nil, err
 	}
-	defer s.store.users.Done()
+	defer s.unuse()
 	return get(s.from, append(slices.Clip(s.base), key...))
 }
 
@@ -96,6 +98,19 @@ func (s *State) Reset() {
 	s.ops, s.arena, s.index = s.ops[:0], s.arena[:0], nil
 }
 
+func (s *State) use() error {
+	if s.held {
+		return nil
+	}
+	return s.store.use()
+}
+
+func (s *State) unuse() {
+	if !s.held {
+		s.store.users.Done()
+	}
+}
+
 func (s *State) keep(b []byte) []byte {
 	start := len(s.arena)
 	s.arena = append(s.arena, b...)
@@ -126,10 +141,10 @@ func (s *State) written(key []byte) (int, bool) {
 }
 
 func (s *State) scan(prefix []byte, yield func(KeyValue) bool) (err error) {
-	if err := s.store.use(); err != nil {
+	if err := s.use(); err != nil {
 		return err
 	}
-	defer s.store.users.Done()
+	defer s.unuse()
 	lower := append(slices.Clip(s.base), prefix...)
 	it, err := s.from.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: prefixEnd(lower)})
 	if err != nil {
@@ -210,12 +225,12 @@ func (s *Store) NewView() (*View, error) {
 
 // Application returns the application's keys.
 func (v *View) Application() *State {
-	return &State{store: v.store, from: v.snap, base: v.store.keys.application(nil, nil)}
+	return &State{store: v.store, from: v.snap, held: true, base: v.store.keys.application(nil, nil)}
 }
 
 // Follower returns a follower's keys..
 func (v *View) Follower(number uint32) *State {
-	return &State{store: v.store, from: v.snap, base: v.store.keys.numbered(nil, spaceState, number)}
+	return &State{store: v.store, from: v.snap, held: true, base: v.store.keys.numbered(nil, spaceState, number)}
 }
 
 // Close lets go of the snapshot.

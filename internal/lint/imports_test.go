@@ -43,7 +43,7 @@ var rooms = []room{
 	{"actors", []string{words, bytes, nouns, protoactor, semaphore}},
 	{"queries", []string{module, words, bytes, nouns}},
 	{"metrics", []string{module, words, bytes, nouns, prometheus}},
-	{"retinuetest", []string{module, words, bytes, nouns, pebble + "/vfs"}},
+	{"retinuetest", []string{module, words, bytes, nouns, pebble + "/vfs", protoactor + "/actor"}},
 	{"cmd", []string{module, words, bytes, nouns, reading, counters}},
 	{"examples", []string{module, words, nouns, reading, counters, protoactor}},
 	{"examples/embed", []string{module, words, bytes, nouns, pebble, protoactor}},
