@@ -30,11 +30,14 @@ type Append struct {
 // Ticket is an append that the writer has accepted or a Stage call that it
 // will find. Its methods are safe for concurrent use.
 type Ticket struct {
-	engine   *Engine
-	answered <-chan struct{}
-	receipt  messages.Receipt
-	err      error
-	staged   persistence.StagedID
+	errand
+	engine  *Engine
+	receipt messages.Receipt
+	err     error
+	staged  persistence.StagedID
+	// failed is closed with the bus: for a staged ticket, which nobody may
+	// ever answer. It is nil for an append, which the writer answers.
+	failed <-chan struct{}
 }
 
 // Wait returns the outcome, or at ctx's end [messages.UncertainError]: the
@@ -46,23 +49,17 @@ func (t *Ticket) Wait(ctx context.Context) (messages.Receipt, error) {
 		return t.receipt, t.err
 	default:
 	}
+	if ctx.Done() == nil && t.failed == nil { // a receive is cheaper than a select
+		<-t.answered
+		return t.receipt, t.err
+	}
 	select {
 	case <-t.answered:
 		return t.receipt, t.err
-	case <-t.engine.Failed():
-		return t.failed()
+	case <-t.failed:
+		return messages.Receipt{}, &messages.FailedError{Cause: t.engine.Store.Fence().Cause()}
 	case <-ctx.Done():
 		return messages.Receipt{}, &messages.UncertainError{Cause: ctx.Err()}
-	}
-}
-
-// failed prefers an answer that was given before the bus failed.
-func (t *Ticket) failed() (messages.Receipt, error) {
-	select {
-	case <-t.answered:
-		return t.receipt, t.err
-	default:
-		return messages.Receipt{}, &messages.FailedError{Cause: t.engine.Store.Fence().Cause()}
 	}
 }
 
@@ -107,11 +104,11 @@ func (e *Engine) Submit(ctx context.Context, a Append) (*Ticket, error) {
 		j.digest = messages.DigestAll(j.events)
 	}
 	stamp(j.events, e.Now())
-	if err := e.admit(ctx, j.weight); err != nil {
+	if err := e.admit(ctx, j); err != nil {
 		return nil, err
 	}
 	if err := e.send(j); err != nil {
-		e.release(j.weight)
+		e.release(j)
 		return nil, err
 	}
 	return &j.Ticket, nil
@@ -185,8 +182,8 @@ func checkKey(key string) error {
 }
 
 // admit waits until there is room for the job among those pending.
-func (e *Engine) admit(ctx context.Context, weight func() (int, int)) error {
-	events, bytes := e.room(weight)
+func (e *Engine) admit(ctx context.Context, j *appendJob) error {
+	events, bytes := e.room(j)
 	if err := e.acquire(ctx, e.events, events); err != nil {
 		return err
 	}
@@ -219,21 +216,20 @@ func (e *Engine) acquire(ctx context.Context, s *semaphore.Weighted, n int64) er
 	return nil
 }
 
-func (e *Engine) release(weight func() (int, int)) {
-	events, bytes := e.room(weight)
+func (e *Engine) release(j *appendJob) {
+	events, bytes := e.room(j)
 	e.events.Release(events)
 	e.bytes.Release(bytes)
 }
 
 // room caps a job's weight at all there is, so that a large one waits until
 // it is alone.
-func (e *Engine) room(weight func() (int, int)) (events, bytes int64) {
-	n, size := weight()
+func (e *Engine) room(j *appendJob) (events, bytes int64) {
+	n, size := j.weight()
 	return min(int64(n), e.MaxPendingEvents), min(int64(size), e.MaxPendingBytes)
 }
 
-func (j *appendJob) weight() (int, int)       { return len(j.events), j.bytes }
-func (j *appendJob) enlist(a <-chan struct{}) { j.answered = a }
+func (j *appendJob) weight() (int, int) { return len(j.events), j.bytes }
 
 func (j *appendJob) run(w *writer) {
 	known, err := w.keys.find(w, j.key, j.digest)
@@ -263,7 +259,7 @@ func (j *appendJob) finish(err error) {
 	if err != nil {
 		j.receipt, j.err = messages.Receipt{}, err
 	}
-	j.engine.release(j.weight)
+	j.engine.release(j)
 }
 
 // pendingCondition is a condition that was found to hold in [At, checked).

@@ -14,6 +14,7 @@ var errStale = errors.New("actors: commit of a replaced incarnation")
 // commitJob makes turns and the cursor permanent together, or puts an entry
 // aside, or works one off.
 type commitJob struct {
+	errand
 	tracker     *tracker
 	incarnation uint64
 	// expect is the cursor that the turns started from.
@@ -26,13 +27,11 @@ type commitJob struct {
 	unpark []uint64
 	sync   bool
 
-	bytes    int
-	err      error
-	answered <-chan struct{}
+	bytes int
+	err   error
 }
 
-func (j *commitJob) weight() (int, int)       { return len(j.events), j.bytes }
-func (j *commitJob) enlist(a <-chan struct{}) { j.answered = a }
+func (j *commitJob) weight() (int, int) { return len(j.events), j.bytes }
 
 func (j *commitJob) run(w *writer) {
 	t := j.tracker
@@ -87,8 +86,6 @@ func (e *Engine) commit(j *commitJob) error {
 	if err := e.post(j); err != nil {
 		return err
 	}
-	if err := e.await(j.answered); err != nil {
-		return err
-	}
+	<-j.answered
 	return j.err
 }

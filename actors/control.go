@@ -3,15 +3,14 @@ package actors
 // controlJob is any change that is not an append: it runs on the writer,
 // between the jobs before and after it.
 type controlJob struct {
+	errand
 	do func(*writer) error
 	// sync asks for a durable answer, whatever the bus's durability is.
-	sync     bool
-	err      error
-	answered <-chan struct{}
+	sync bool
+	err  error
 }
 
-func (j *controlJob) weight() (int, int)       { return 0, 0 }
-func (j *controlJob) enlist(a <-chan struct{}) { j.answered = a }
+func (j *controlJob) weight() (int, int) { return 0, 0 }
 
 func (j *controlJob) run(w *writer) {
 	if j.err = j.do(w); j.err != nil {
@@ -34,8 +33,6 @@ func (e *Engine) control(sync bool, do func(*writer) error) error {
 	if err := e.post(j); err != nil {
 		return err
 	}
-	if err := e.await(j.answered); err != nil {
-		return err
-	}
+	<-j.answered
 	return j.err
 }

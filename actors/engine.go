@@ -190,26 +190,17 @@ func (e *Engine) send(j job) error {
 	return e.post(j)
 }
 
-// post is send for the bus's own actors, which work on while it closes.
+// post is send for the bus's own actors, which work on while it closes. A job
+// that was posted without an error is answered.
 func (e *Engine) post(j job) error {
 	if cause := e.Store.Fence().Cause(); cause != nil {
 		return &messages.FailedError{Cause: cause}
 	}
 	e.root.Send(e.writer, j)
-	return nil
-}
-
-// await waits for a job that was posted. Errors: [messages.FailedError],
-// [messages.ErrClosed].
-func (e *Engine) await(answered <-chan struct{}) error {
-	select {
-	case <-answered:
-		return nil
-	case <-e.Failed():
-		return &messages.FailedError{Cause: e.Store.Fence().Cause()}
-	case <-e.down:
+	if !j.enlisted() { // the writer is gone
 		return messages.ErrClosed
 	}
+	return nil
 }
 
 // Failed is closed when the bus has failed as a whole.

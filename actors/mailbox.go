@@ -24,19 +24,36 @@ const (
 type job interface {
 	// weight is what the job adds to its round's size.
 	weight() (events, bytes int)
-	// enlist tells the job the channel that is closed once it is answered.
+	// enlist tells the job the channel that is closed once it is answered;
+	// every job that was enlisted is.
 	enlist(answered <-chan struct{})
+	// enlisted reports whether the job has reached the mailbox.
+	enlisted() bool
 	// run does the job's part of the round; called on the writer.
 	run(w *writer)
 	// finish answers the job: err is nil once what it asked for is on disk.
 	finish(err error)
 }
 
+// errand is the part of a job that waits for its answer.
+type errand struct{ answered <-chan struct{} }
+
+func (e *errand) enlist(answered <-chan struct{}) { e.answered = answered }
+func (e *errand) enlisted() bool                  { return e.answered != nil }
+
 // round is a run of jobs that share one commit.
 type round struct {
 	jobs          []job
 	events, bytes int
 	answered      chan struct{}
+}
+
+// answer tells every job how the round ended.
+func (r *round) answer(err error) {
+	for _, j := range r.jobs {
+		j.finish(err)
+	}
+	close(r.answered)
 }
 
 func (r *round) full() bool { return r.events >= roundEvents || r.bytes >= roundBytes }
@@ -52,6 +69,9 @@ type mailbox struct {
 	system    []any
 	suspended bool
 	running   bool
+	// abandoned is why nobody will take what is queued any more; nil while the
+	// writer runs.
+	abandoned error
 	// usual is how many jobs a round has had lately.
 	usual int
 
@@ -61,12 +81,35 @@ type mailbox struct {
 
 func (m *mailbox) PostUserMessage(message any) {
 	m.mu.Lock()
-	if j, ok := message.(job); ok {
+	j, ok := message.(job)
+	if ok && m.abandoned != nil {
+		r := &round{answered: make(chan struct{}), jobs: []job{j}}
+		j.enlist(r.answered)
+		m.mu.Unlock()
+		r.answer(m.abandoned)
+		return
+	}
+	if ok {
 		m.enqueue(j)
 	} else {
 		m.queue = append(m.queue, message)
 	}
 	m.schedule()
+}
+
+// abandon answers every job that is queued, and all to come, with err: the
+// writer has ended.
+func (m *mailbox) abandon(err error) {
+	m.mu.Lock()
+	m.abandoned = err
+	queue := m.queue
+	m.queue = nil
+	m.mu.Unlock()
+	for _, message := range queue {
+		if r, ok := message.(*round); ok {
+			r.answer(err)
+		}
+	}
 }
 
 func (m *mailbox) PostSystemMessage(message any) {

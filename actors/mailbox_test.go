@@ -15,6 +15,7 @@ type fakeJob struct {
 
 func (j *fakeJob) weight() (int, int)       { return j.events, j.bytes }
 func (j *fakeJob) enlist(a <-chan struct{}) { j.answered = a }
+func (j *fakeJob) enlisted() bool           { return true }
 func (j *fakeJob) run(*writer)              {}
 func (j *fakeJob) finish(error)             {}
 

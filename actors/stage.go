@@ -117,7 +117,8 @@ func (e *Engine) Stage(events []messages.Event, write func(persistence.StagedID,
 	}
 	stamp(prepared, e.Now())
 	t := &stagedTicket{done: make(chan struct{})}
-	t.Ticket = Ticket{engine: e, answered: t.done, staged: e.Store.NextStagedID()}
+	t.Ticket = Ticket{engine: e, staged: e.Store.NextStagedID(), failed: e.Failed()}
+	t.enlist(t.done)
 	if err := e.staged.add(t); err != nil {
 		return nil, err
 	}
@@ -165,9 +166,7 @@ func (e *Engine) orderStaged() error {
 	if err := e.post(j); err != nil {
 		return err
 	}
-	if err := e.await(j.answered); err != nil {
-		return err
-	}
+	<-j.answered
 	return j.err
 }
 
@@ -176,17 +175,16 @@ func (e *Engine) orderStaged() error {
 // the batch that orders it, and remembered like an idempotency key, so that a
 // batch which is applied twice orders its events once.
 type stagedJob struct {
+	errand
 	engine   *Engine
 	from     persistence.StagedID
 	poked    []persistence.StagedID
 	found    []persistence.StagedID
 	receipts []messages.Receipt
 	err      error
-	answered <-chan struct{}
 }
 
-func (j *stagedJob) weight() (int, int)       { return 1, eventOverhead }
-func (j *stagedJob) enlist(a <-chan struct{}) { j.answered = a }
+func (j *stagedJob) weight() (int, int) { return 1, eventOverhead }
 
 func (j *stagedJob) run(w *writer) {
 	limit := w.engine.MaxAppendSize

@@ -114,11 +114,8 @@ func (e *Engine) Update(ctx context.Context, do func(*Transaction) error) (messa
 	}
 	select {
 	case <-j.granted:
-	case <-e.Failed():
-		if j.phase.CompareAndSwap(updateWaiting, updateWithdrawn) {
-			return j.failed()
-		}
-		<-j.granted
+	case <-j.answered: // the bus failed or closed
+		return j.receipt, j.err
 	case <-ctx.Done():
 		if j.phase.CompareAndSwap(updateWaiting, updateWithdrawn) {
 			return messages.Receipt{}, ctx.Err()
@@ -154,8 +151,7 @@ func (j *updateJob) call(do func(*Transaction) error) {
 
 var errRolledBack = fmt.Errorf("retinue: transaction panicked")
 
-func (j *updateJob) weight() (int, int)       { return 1, eventOverhead }
-func (j *updateJob) enlist(a <-chan struct{}) { j.answered = a }
+func (j *updateJob) weight() (int, int) { return 1, eventOverhead }
 
 // run applies what this round holds so far, so that the closure sees it, and
 // hands over.

@@ -24,6 +24,7 @@ const dirtyFor = time.Second
 //   - durable <= heads, and durable = heads unless dirty.
 type writer struct {
 	engine *Engine
+	mail   *mailbox
 	store  *persistence.Store
 	batch  *persistence.Batch
 	clock  clock
@@ -38,6 +39,7 @@ type writer struct {
 	placed  []persistence.Placed
 	written int
 	named   []namedType // numbers given in this round, not known to readers
+	recent  namedType   // the type of the last event, which the next often has
 	moved   []*tracker  // whose cursor this round moves
 	// needSync is set by a job whose answer rests on a sync, where the bus's
 	// durability is not a weaker one; mustSync by a job that asks for a sync.
@@ -53,10 +55,11 @@ type namedType struct {
 	module, kind string
 }
 
-func newWriter(e *Engine) *writer {
+func newWriter(e *Engine, mail *mailbox) *writer {
 	opened := e.Store.Opened()
 	return &writer{
 		engine:       e,
+		mail:         mail,
 		store:        e.Store,
 		batch:        e.Store.NewBatch(),
 		clock:        newClock(e.Now, opened.Heads.Ordered, opened.Heads.Offset),
@@ -75,6 +78,11 @@ func (w *writer) Receive(c actor.Context) {
 		w.round(m)
 	case *actor.Stopped:
 		w.engine.stoppedFromOutside("writer")
+		err := messages.ErrClosed
+		if cause := w.store.Fence().Cause(); cause != nil {
+			err = &messages.FailedError{Cause: cause}
+		}
+		w.mail.abandon(err)
 	}
 }
 
@@ -86,11 +94,11 @@ func (w *writer) round(r *round) {
 		if p := recover(); p != nil {
 			cause := &messages.PanicError{Value: p, Stack: debug.Stack()}
 			w.store.Fence().Trip(cause)
-			w.answer(r, &messages.FailedError{Cause: cause})
+			r.answer(&messages.FailedError{Cause: cause})
 		}
 	}()
 	if cause := w.store.Fence().Cause(); cause != nil {
-		w.answer(r, &messages.FailedError{Cause: cause}) // nobody knows what the batch holds
+		r.answer(&messages.FailedError{Cause: cause}) // nobody knows what the batch holds
 		return
 	}
 	w.needSync, w.mustSync = false, false
@@ -101,16 +109,9 @@ func (w *writer) round(r *round) {
 	if err == nil {
 		w.publish()
 	}
-	w.answer(r, err)
+	r.answer(err)
 	clear(w.placed)
 	w.placed, w.written = w.placed[:0], 0
-}
-
-func (w *writer) answer(r *round, err error) {
-	for _, j := range r.jobs {
-		j.finish(err)
-	}
-	close(r.answered)
 }
 
 // syncNow decides about the sync of this round by the bus's durability.
@@ -215,9 +216,10 @@ func (w *writer) forget() {
 // place gives the events their ids. They are adjacent in both logs.
 func (w *writer) place(events []messages.Prepared) messages.Receipt {
 	r := messages.Receipt{}
+	now := w.clock.tick()
 	for i := range events {
 		p := &events[i]
-		placed := persistence.Placed{Prepared: p, Ordered: w.clock.tick()}
+		placed := persistence.Placed{Prepared: p, Ordered: now}
 		if p.Time.IsZero() {
 			p.Time = orderedTime(placed.Ordered)
 		}
@@ -253,7 +255,11 @@ func (w *writer) number(p *persistence.Placed, r *messages.Receipt) {
 // typeNumber finds or gives the number of a type. A new one enters the
 // readers' memory only when its record has been committed.
 func (w *writer) typeNumber(t messages.Type) uint32 {
+	if t.Kind == w.recent.kind && t.Module == w.recent.module && w.recent.number != 0 {
+		return w.recent.number
+	}
 	if n := w.store.TypeNumber(t.Module, t.Kind); n != 0 {
+		w.recent = namedType{n, t.Module, t.Kind}
 		return n
 	}
 	i := slices.IndexFunc(w.named, func(n namedType) bool { return n.module == t.Module && n.kind == t.Kind })
