@@ -290,6 +290,9 @@ type Status = actors.Status
 // FollowerStatus is one follower at one moment.
 type FollowerStatus = actors.FollowerStatus
 
+// Node is one actor of the tree that Status shows.
+type Node = actors.Node
+
 // Status tells what is going on. It is cheap enough to be asked every second,
 // and works on a failed or closed bus too.
 func (b *Bus) Status() Status { return b.engine.Status() }

@@ -79,6 +79,7 @@ func (s *supervisor) Receive(c actor.Context) {
 func (s *supervisor) HandleFailure(_ *actor.ActorSystem, sup actor.Supervisor, child *actor.PID, _ *actor.RestartStatistics, reason, _ any) {
 	s.note(&messages.PanicError{Value: reason})
 	s.verdict = s.decide()
+	s.logFailure(outcome{err: s.tracker.snapshot().lastErr, decision: s.verdict})
 	sup.StopChildren(child)
 }
 
