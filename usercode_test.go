@@ -22,9 +22,9 @@ var escapes = map[string]func(){
 	"Goexit": runtime.Goexit,
 }
 
-// counting is a follower that counts its turns per text in its own keys, and
-// refuses "bad". Its sequence key is key.
-func counting(j *journal, pause time.Duration, key func(text string) string) followers.Follower {
+// countingInBubble is a follower that counts its turns per text in its own
+// keys, and refuses "bad". Its sequence key is key.
+func countingInBubble(j *journal, pause time.Duration, key func(text string) string) followers.Follower {
 	say := func(e messages.Entry) string {
 		n, _ := messages.Decode[note](e)
 		return n.Text
@@ -53,7 +53,7 @@ func TestASequenceKeyThatDoesNotReturnLeavesTheTurnsBeforeItAlone(t *testing.T) 
 					at := putTexts(t, bus, "bad", "a", "b", "c")
 					var j journal
 					var escaped atomic.Bool
-					mustFollow(t, bus, counting(&j, pause, func(text string) string {
+					mustFollow(t, bus, countingInBubble(&j, pause, func(text string) string {
 						if text == "c" && !escaped.Swap(true) {
 							escape()
 						}
@@ -82,7 +82,7 @@ func TestAnEntryWhoseSequenceKeyDoesNotReturnIsParkedAlone(t *testing.T) {
 				bus := openBus(t, inMemory())
 				at := putTexts(t, bus, "bad", "a")
 				var j journal
-				mustFollow(t, bus, counting(&j, 0, func(string) string { escape(); return "k" }))
+				mustFollow(t, bus, countingInBubble(&j, 0, func(string) string { escape(); return "k" }))
 				reached(t, bus, "f", at.LastEvent)
 				j.want(t, "bad", "bad", "a")
 				wantKeys(t, bus, "f", "a=1")
@@ -99,7 +99,7 @@ func TestABatchWhoseSequenceKeyDoesNotReturnIsHandledOnce(t *testing.T) {
 				bus := openBus(t, inMemory())
 				at := putTexts(t, bus, "bad", "a", "b", "c")
 				var j journal
-				f := counting(&j, 0, func(text string) string {
+				f := countingInBubble(&j, 0, func(text string) string {
 					switch text {
 					case "bad":
 						return "k"

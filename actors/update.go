@@ -179,6 +179,12 @@ func (j *updateJob) run(w *writer) {
 			return
 		}
 		<-j.returned
+	case <-w.engine.Failed(): // others wait behind this one for their answer
+		if j.phase.CompareAndSwap(updateGranted, updatePoisoned) {
+			j.err = &messages.FailedError{Cause: w.store.Fence().Cause()}
+			return
+		}
+		<-j.returned
 	}
 	if j.outcome != nil {
 		j.err = w.refuse(j.outcome)

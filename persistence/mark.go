@@ -105,19 +105,28 @@ func (m *marker) note(heads Heads) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.latest = heads
-	if !m.active || m.timer != nil {
+	if m.active && m.timer == nil {
+		m.timer = time.AfterFunc(markEvery, m.tick)
+	}
+}
+
+// tick writes the mark, and sees to the next where the heads have moved on
+// meanwhile. One write at a time waits for a disk that is slow.
+func (m *marker) tick() {
+	m.disk.Lock()
+	err := m.write()
+	written := m.written
+	m.disk.Unlock()
+	if err != nil {
+		m.failed(fmt.Errorf("write %s: %w", markName, err))
 		return
 	}
-	m.timer = time.AfterFunc(markEvery, func() {
-		m.mu.Lock()
-		m.timer = nil
-		m.mu.Unlock()
-		m.disk.Lock()
-		defer m.disk.Unlock()
-		if err := m.write(); err != nil {
-			m.failed(fmt.Errorf("write %s: %w", markName, err))
-		}
-	})
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.timer = nil
+	if m.active && (m.latest.Event != written.Event || m.latest.Trimmable != written.Trimmable) {
+		m.timer = time.AfterFunc(markEvery, m.tick)
+	}
 }
 
 // write writes the latest heads into the slot that holds the older ones; disk
