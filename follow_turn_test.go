@@ -62,7 +62,7 @@ func TestAFailedTurnLeavesNothingAndEarlierOnesAreNotRunAgain(t *testing.T) {
 						if err := turn.Set([]byte(n.Text), []byte("x")); err != nil {
 							return err
 						}
-						if err := turn.Append(hint{n.Text}); err != nil {
+						if err := turn.Append(hint(n)); err != nil {
 							return err
 						}
 						if n.Text == "c" && turn.Attempt() < 3 {
@@ -173,7 +173,7 @@ func TestReactionsAreExactlyOnceAcrossAPowerCut(t *testing.T) {
 				return err
 			}
 			if t.Entry().ID%7 == 0 {
-				return t.Append(hint{n.Text})
+				return t.Append(hint(n))
 			}
 			return nil
 		}),

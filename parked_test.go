@@ -46,7 +46,7 @@ func picky(name string, j *journal, healed *atomic.Bool) followers.Follower {
 			if err != nil {
 				return err
 			}
-			if err := turn.Append(note{h.Text}); err != nil {
+			if err := turn.Append(note(h)); err != nil {
 				return err
 			}
 			if err := turn.Set([]byte(h.Text), []byte("done")); err != nil {

@@ -339,7 +339,7 @@ func TestBusesWithDifferentPrefixesDoNotSeeEachOther(t *testing.T) {
 			if err != nil || at.FirstEvent != messages.EventID(2*round+1) {
 				t.Fatalf("prefix %q: %+v, %v", prefixes[i], at, err)
 			}
-			if err := countUp(t.Context(), bus); err == nil {
+			if err = countUp(t.Context(), bus); err == nil {
 				err = bus.Await(t.Context(), "f", at)
 			}
 			if err != nil {

@@ -32,7 +32,7 @@ func takeFromStock(t *followers.Turn, e Shipped) error {
 		return err
 	}
 	if left == 1 {
-		if err := t.Append(SoldOut{e.Item}); err != nil {
+		if err := t.Append(SoldOut(e)); err != nil {
 			return err
 		}
 	}
