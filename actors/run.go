@@ -139,16 +139,7 @@ func (r *run) run(done func(outcome)) {
 		<-t.slot
 		return
 	}
-	ctx, cancel := context.WithCancel(r.ctx)
-	leave := t.engine.callers.enterReaction()
-	t.mu.Lock()
-	t.cancelRun = cancel
-	t.report.running, t.report.since = true, time.Now()
-	t.mu.Unlock()
-	if t.wanted.Load() > 0 { // a command that came before it could see cancelRun
-		cancel()
-	}
-	r.timer = time.AfterFunc(commitEvery, func() { r.due.Store(true) })
+	ctx, leave := r.enter()
 	o := outcome{err: errGoexit}
 	defer func() {
 		if p := recover(); p != nil { // not the user's: those are caught in their turn
@@ -160,17 +151,35 @@ func (r *run) run(done func(outcome)) {
 		}
 		r.over = o.err != nil
 		t.careful = r.careful
-		r.timer.Stop()
 		leave()
+		done(o)
+		<-t.slot
+	}()
+	o = r.catchUp(ctx)
+}
+
+// enter makes the run visible to commands, which cancel its context.
+func (r *run) enter() (ctx context.Context, leave func()) {
+	t := r.tracker
+	ctx, cancel := context.WithCancel(r.ctx)
+	unmark := t.engine.callers.enterReaction()
+	t.mu.Lock()
+	t.cancelRun = cancel
+	t.report.running, t.report.since = true, time.Now()
+	t.mu.Unlock()
+	if t.wanted.Load() > 0 { // a command that came before it could see cancelRun
+		cancel()
+	}
+	r.timer = time.AfterFunc(commitEvery, func() { r.due.Store(true) })
+	return ctx, func() {
+		r.timer.Stop()
+		unmark()
 		cancel()
 		t.mu.Lock()
 		t.cancelRun = nil
 		t.report.running, t.report.interrupted = false, false
 		t.mu.Unlock()
-		done(o)
-		<-t.slot
-	}()
-	o = r.catchUp(ctx)
+	}
 }
 
 // mayRun is asked with the slot held: a command that holds it first sets

@@ -1,6 +1,7 @@
 package persistence
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -65,8 +66,26 @@ func (f *fencedFS) file(name string, file vfs.File) vfs.File {
 	return &fencedFile{File: file, fs: f, name: name, critical: f.critical(name)}
 }
 
+// order makes the directory durable before a marker appears in it or goes.
+// Pebble syncs it once, after both: a disk that keeps the changes of a
+// directory in no order could keep the marker and lose the manifest that it
+// names, or lose both markers.
+func (f *fencedFS) order(name string) error {
+	if !strings.HasPrefix(f.PathBase(name), "marker.") {
+		return nil
+	}
+	dir, err := f.OpenDir(f.PathDir(name))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
 func (f *fencedFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
 	f.pass()
+	if err := f.order(name); err != nil {
+		return nil, err
+	}
 	file, err := f.FS.Create(name, category)
 	if err := f.guard("create", name, f.critical(name), err); err != nil {
 		return nil, err
@@ -107,6 +126,9 @@ func (f *fencedFS) Link(oldname, newname string) error {
 
 func (f *fencedFS) Remove(name string) error {
 	f.pass()
+	if err := f.order(name); err != nil {
+		return err
+	}
 	return f.guard("remove", name, false, f.FS.Remove(name))
 }
 
