@@ -68,6 +68,16 @@ type Options struct {
 	// Trim says what of the trimmable log is kept.
 	Trim Trim
 
+	// OnFailure is called once, on a goroutine of its own, when the bus fails
+	// as a whole, with a [messages.FailedError].
+	OnFailure func(error)
+	// StallAfter is how long a follower with entries to read, neither paused
+	// nor parked, may stand still before Status calls it stalled and OnStall is
+	// called, once per stall; it is looked at every quarter of that. 0 means a
+	// minute, below 0 never. OnStall must not block.
+	StallAfter time.Duration
+	OnStall    func(FollowerStatus)
+
 	now func() time.Time // the wall clock, set by tests
 }
 
@@ -139,7 +149,7 @@ func (o Options) limits() (Options, error) {
 		zero  time.Duration
 	}{
 		{&o.KeyWindow, defaultKeyWindow}, {&o.UpdateTimeout, 5 * time.Second},
-		{&o.Trim.Every, time.Hour}, {&o.Trim.MinAge, 14 * day}, {&o.Trim.Hold, 90 * day},
+		{&o.Trim.Every, time.Hour}, {&o.Trim.MinAge, 14 * day}, {&o.Trim.Hold, 90 * day}, {&o.StallAfter, time.Minute},
 	} {
 		if *d.value == 0 {
 			*d.value = d.zero
@@ -180,6 +190,7 @@ func (o Options) engine(store *persistence.Store, system *actor.ActorSystem) act
 		MaxEventSize: o.MaxEventSize, MaxAppendSize: o.MaxAppendSize,
 		MaxPendingBytes: int64(o.MaxPendingBytes), MaxPendingEvents: int64(o.MaxPendingEvents),
 		KeyWindow: o.KeyWindow, UpdateTimeout: o.UpdateTimeout, Trim: o.Trim,
+		OnFailure: o.OnFailure, StallAfter: o.StallAfter, OnStall: o.OnStall,
 	}
 }
 

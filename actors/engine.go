@@ -40,6 +40,9 @@ type Config struct {
 	KeyWindow        time.Duration
 	UpdateTimeout    time.Duration
 	Trim             Trim
+	OnFailure        func(error)
+	StallAfter       time.Duration // not above 0: no watchdog
+	OnStall          func(FollowerStatus)
 }
 
 // Durability says when what was appended is on disk. The zero value is: when
@@ -150,6 +153,7 @@ func Start(c Config) (*Engine, error) {
 	if err := e.orderStaged(); err != nil {
 		return nil, errors.Join(err, e.Close(context.Background()))
 	}
+	e.watch()
 	return e, nil
 }
 

@@ -82,6 +82,9 @@ type FollowerStatus struct {
 	// oldest of them, in ordering time.
 	Lag     uint64
 	LagTime time.Duration
+	// Stalled is true where it has entries to read, is neither paused nor
+	// parked, and has not moved for Options.StallAfter.
+	Stalled bool
 	// CaughtUp is true once it has reached the head in this process.
 	CaughtUp bool
 	// Attempts of the entry at the cursor that failed; Failures in a row since
@@ -156,7 +159,7 @@ func (t *tracker) status(marks *Marks, now time.Time) (FollowerStatus, Node) {
 	t.mu.Unlock()
 	f := FollowerStatus{
 		Name: t.name, Log: t.log, Started: r.cursor.Started,
-		Cursor: t.applied.Load(), Head: marks.Head(t.log), CaughtUp: r.caughtUp,
+		Cursor: t.applied.Load(), Head: marks.Head(t.log), CaughtUp: r.caughtUp, Stalled: r.stalled,
 		Attempts: int(r.cursor.Attempts), Failures: r.failures, Restarts: r.restarts,
 		LastError: r.lastErr, LastEntry: r.lastAt, LastType: r.lastType, LastTime: r.lastTime, RetryAt: r.retryAt,
 		Handled: r.cursor.Handled, Skipped: r.cursor.Skipped, Parked: r.cursor.Parked, Missed: r.cursor.Missed,

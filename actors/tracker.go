@@ -73,6 +73,11 @@ type report struct {
 	overdue  int
 	since    time.Time // of the turn or run under way
 	caughtUp bool
+	// watched is when the watchdog first saw the follower at seenAt; stalled
+	// is true while it stays there for too long.
+	watched  time.Time
+	seenAt   uint64
+	stalled  bool
 	failures int // in a row since the cursor last moved
 	restarts int
 	retryAt  time.Time

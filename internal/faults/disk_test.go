@@ -58,7 +58,10 @@ func TestFailingDiskTurnsIntoErrorsAndLosesNothingAcknowledged(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			disk := vfs.NewCrashableMem()
 			fault := &failing{kind: c.kind, file: c.file}
-			bus, err := retinue.Open("store", &retinue.Options{FS: errorfs.Wrap(disk, fault)})
+			told := make(chan error, 2)
+			bus, err := retinue.Open("store", &retinue.Options{
+				FS: errorfs.Wrap(disk, fault), OnFailure: func(err error) { told <- err },
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -79,6 +82,9 @@ func TestFailingDiskTurnsIntoErrorsAndLosesNothingAcknowledged(t *testing.T) {
 			}
 			if bus.Status().Failed == nil {
 				t.Fatalf("the bus works on after %d hits", fault.hit.Load())
+			}
+			if err := <-told; !errors.Is(err, messages.ErrFailed) || !errors.Is(err, errDisk) {
+				t.Errorf("OnFailure was told %v, want ErrFailed with the disk's error", err)
 			}
 			n := 0
 			for _, err := range bus.Entries(ctx, retinue.Query{}) {

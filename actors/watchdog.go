@@ -1,0 +1,66 @@
+package actors
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/retinue-go/retinue/messages"
+)
+
+// watch tells the program of what nobody may be waiting for: the failure of
+// the bus, once, and each stall of a follower.
+func (e *Engine) watch() {
+	if e.OnFailure != nil {
+		go func() {
+			select {
+			case <-e.Failed():
+				e.tell("OnFailure", func() { e.OnFailure(&messages.FailedError{Cause: e.Store.Fence().Cause()}) })
+			case <-e.ended:
+			}
+		}()
+	}
+	if e.StallAfter > 0 {
+		e.timers.arm("watchdog", e.StallAfter/4, e.patrol)
+	}
+}
+
+// patrol looks at every follower and comes back.
+func (e *Engine) patrol() {
+	now := time.Now()
+	marks := e.Durable()
+	for _, t := range *e.followed.Load() {
+		if t.stalledSince(now, marks.Head(t.log)) && e.OnStall != nil {
+			f, _ := t.status(marks, e.Now())
+			e.tell("OnStall", func() { e.OnStall(f) })
+		}
+	}
+	e.timers.arm("watchdog", e.StallAfter/4, e.patrol)
+}
+
+// tell calls the program, whose panic is its own.
+func (e *Engine) tell(name string, call func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			e.Logger.Error("callback panicked", slog.String("callback", name), slog.Any("panic", p))
+		}
+	}()
+	call()
+}
+
+// stalledSince notes whether the follower has entries to read, is not held
+// back by a decision, and has not moved for the engine's StallAfter. It
+// reports true once per stall.
+func (t *tracker) stalledSince(now time.Time, head uint64) (first bool) {
+	position := max(t.position.Load(), t.applied.Load())
+	idle := position >= head || t.blocked.Load() || t.ended.Load()
+	t.note(func(r *report) {
+		if idle || r.watched.IsZero() || position != r.seenAt {
+			r.watched, r.seenAt, r.stalled = now, position, false
+			return
+		}
+		if now.Sub(r.watched) >= t.engine.StallAfter && !r.stalled {
+			r.stalled, first = true, true
+		}
+	})
+	return first
+}
