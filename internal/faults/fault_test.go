@@ -52,7 +52,7 @@ var (
 func isTable(base string) bool     { return strings.HasSuffix(base, ".sst") }
 func isMarker(base string) bool    { return strings.HasPrefix(base, "marker.") }
 func isDirectory(base string) bool { return base == "pebble" || base == "store" }
-func isOptions(base string) bool   { return strings.HasPrefix(base, "OPTIONS") }
+func isOptions(base string) bool   { return strings.HasSuffix(base, ".dbtmp") }
 func isSentinel(base string) bool  { return strings.HasPrefix(base, "RETINUE") }
 func isMark(base string) bool      { return strings.HasPrefix(base, "HEADS") }
 
@@ -75,7 +75,6 @@ var faults = []fault{
 	{opening, "manifest", write, isManifest, false},
 	{opening, "manifest", syncs, isManifest, false},
 	{opening, "marker", create, isMarker, false},
-	{opening, "marker", syncs, isMarker, false},
 	{opening, "table", create, isTable, false},
 	{opening, "table", write, isTable, false},
 	{opening, "table", syncs, isTable, false},
@@ -92,7 +91,6 @@ var faults = []fault{
 	{newborn, "mark", create, isMark, false},
 	{newborn, "mark", rename, isMark, false},
 	{newborn, "marker", create, isMarker, false},
-	{newborn, "marker", syncs, isMarker, false},
 	{newborn, "directory", syncs, isDirectory, false},
 }
 
