@@ -94,14 +94,14 @@ func (s *supervisor) start(c actor.Context) {
 	if err != nil {
 		return // the bus has failed
 	}
+	if incarnation > 1 { // before it runs: who awaits its reaction may look
+		t.note(func(r *report) { r.restarts++; r.retryAt = time.Time{} })
+	}
 	s.verdict = followers.Decision{}
 	s.run = newRun(t, s.plan, incarnation)
 	run := s.run
 	props := actor.PropsFromProducer(func() actor.Actor { return newHost(run) })
 	s.host = spawn(c, props, "host")
-	if incarnation > 1 {
-		t.note(func(r *report) { r.restarts++; r.retryAt = time.Time{} })
-	}
 }
 
 // failed stops the incarnation; its host's end comes back as Terminated.

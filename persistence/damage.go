@@ -34,7 +34,8 @@ func damage(path string, err error) error {
 	}
 	broken := pebble.IsCorruptionError(err) || errors.Is(err, os.ErrNotExist) ||
 		errors.Is(err, pebble.ErrDBDoesNotExist) || errors.Is(err, pebble.ErrDBNotPristine) ||
-		strings.Contains(err.Error(), "size mismatch")
+		strings.Contains(err.Error(), "size mismatch") || strings.Contains(err.Error(), "name from file") ||
+		strings.Contains(err.Error(), "WALRecoveryDirs")
 	if !broken {
 		return fmt.Errorf("retinue: open %s: %w", path, err)
 	}
@@ -43,6 +44,16 @@ func damage(path string, err error) error {
 		got = "a lost file"
 	}
 	return &messages.DamagedError{File: path, Want: "every file as it was left", Got: got, Cause: err}
+}
+
+// broken makes a [messages.CorruptError] of what Pebble says of a file whose
+// bytes have changed.
+func broken(err error) error {
+	if err == nil || !pebble.IsCorruptionError(err) {
+		return err
+	}
+	what, _, _ := strings.Cut(err.Error(), "\n")
+	return messages.Corrupt("file of the database", "%s", what)
 }
 
 // compareMark holds the heads of the log against those outside it, and the id

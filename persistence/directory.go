@@ -128,7 +128,7 @@ func (d *directory) database() string { return d.fs.PathJoin(d.dir, databaseName
 
 func checkSentinel(dir, text string) (id string, err error) {
 	var format int
-	if _, err := fmt.Sscanf(text, "retinue %d %s", &format, &id); err != nil {
+	if _, err := fmt.Sscanf(text, "retinue %d %s", &format, &id); err != nil || format < 1 {
 		return "", fmt.Errorf("%s in %s reads %q: %w", sentinelName, dir, text, messages.ErrNotStore)
 	}
 	if format > Format {

@@ -22,8 +22,9 @@ type Fence struct {
 	// armed is set once the database is open. Until then a failing file makes
 	// its Open fail, which Pebble does well.
 	armed atomic.Bool
-	// guards is true where the file system below Pebble is fenced.
-	guards bool
+	// guards is true where the file system below Pebble is fenced, embedded
+	// where this package opens the database.
+	guards, embedded bool
 	// cause is written before tripped is closed, read after.
 	cause error
 }

@@ -4,14 +4,20 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// noSpacePause is how long a table's failed write waits before Pebble hears
-// of it: Pebble retries a flush at once, for ever.
-const noSpacePause = 250 * time.Millisecond
+// tablePause is how long a table's failed operation waits before Pebble hears
+// of it: Pebble retries a flush at once, for ever. tableTries is how many
+// failures without a success between them are borne, where waiting for space
+// is no reason to go on.
+const (
+	tablePause = 250 * time.Millisecond
+	tableTries = 8
+)
 
 // fencedFS is the file system below Pebble. An error on a file that Pebble
 // cannot live without - a write-ahead log, a manifest, a marker, a directory -
@@ -20,11 +26,14 @@ const noSpacePause = 250 * time.Millisecond
 // goroutine that met the error is parked for ever, as is every later one that
 // would change the disk. Reads go on. No sync is ever tried twice.
 //
-// Errors on tables are Pebble's to retry; one for want of space is handed up
-// after a pause.
+// Errors on tables are Pebble's to retry, after a pause; for want of space
+// without end, else [tableTries] times. While Pebble opens, which it does not
+// give up by itself, that is the limit for both.
 type fencedFS struct {
 	vfs.FS
 	fence *Fence
+	// failures of tables since one was written.
+	failures atomic.Int32
 }
 
 // critical reports whether Pebble does not survive an error on the file.
@@ -35,21 +44,33 @@ func (f *fencedFS) critical(name string) bool {
 
 // guard is the way out of every operation that changes the disk.
 func (f *fencedFS) guard(op, name string, critical bool, err error) error {
-	if !f.fence.armed.Load() {
+	armed := f.fence.armed.Load()
+	if err != nil && isTable(name) && op != "remove" {
+		f.table(op, name, armed, err)
+	}
+	if !armed {
 		return err
 	}
 	if err != nil && critical {
 		f.fence.Trip(fmt.Errorf("%s %s: %w", op, f.PathBase(name), err))
 	}
 	f.pass()
-	if err != nil && vfs.IsNoSpaceError(err) {
-		select {
-		case <-time.After(noSpacePause):
-		case <-f.fence.Tripped():
-			select {}
-		}
-	}
 	return err
+}
+
+func isTable(name string) bool { return strings.HasSuffix(name, ".sst") }
+
+// table holds a failure on a table back for a while, or for ever.
+func (f *fencedFS) table(op, name string, armed bool, err error) {
+	hopeful := armed && vfs.IsNoSpaceError(err) || !armed && !f.fence.embedded
+	if f.failures.Add(1) >= tableTries && !hopeful {
+		f.fence.Trip(fmt.Errorf("%s %s: %w", op, f.PathBase(name), err))
+	}
+	select {
+	case <-time.After(tablePause):
+	case <-f.fence.Tripped():
+		select {}
+	}
 }
 
 // pass parks the goroutine where the fence is tripped.
@@ -66,14 +87,11 @@ func (f *fencedFS) file(name string, file vfs.File) vfs.File {
 	return &fencedFile{File: file, fs: f, name: name, critical: f.critical(name)}
 }
 
-// order makes the directory durable before a marker appears in it or goes.
-// Pebble syncs it once, after both: a disk that keeps the changes of a
-// directory in no order could keep the marker and lose the manifest that it
-// names, or lose both markers.
+// order makes a directory durable before a marker names a manifest in it, and
+// before a marker goes. Pebble syncs it once, after both: a disk that keeps the
+// changes of a directory in no order could keep the marker and lose the
+// manifest, or lose both markers.
 func (f *fencedFS) order(name string) error {
-	if !strings.HasPrefix(f.PathBase(name), "marker.") {
-		return nil
-	}
 	dir, err := f.OpenDir(f.PathDir(name))
 	if err != nil {
 		return err
@@ -81,10 +99,18 @@ func (f *fencedFS) order(name string) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
+// marker reports whether the file is a marker, to a file of some kind.
+func (f *fencedFS) marker(name, kind string) bool {
+	base := f.PathBase(name)
+	return strings.HasPrefix(base, "marker.") && strings.Contains(base, kind)
+}
+
 func (f *fencedFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
 	f.pass()
-	if err := f.order(name); err != nil {
-		return nil, err
+	if f.marker(name, "MANIFEST") {
+		if err := f.order(name); err != nil {
+			return nil, err
+		}
 	}
 	file, err := f.FS.Create(name, category)
 	if err := f.guard("create", name, f.critical(name), err); err != nil {
@@ -126,8 +152,10 @@ func (f *fencedFS) Link(oldname, newname string) error {
 
 func (f *fencedFS) Remove(name string) error {
 	f.pass()
-	if err := f.order(name); err != nil {
-		return err
+	if f.marker(name, "") {
+		if err := f.order(name); err != nil {
+			return err
+		}
 	}
 	return f.guard("remove", name, false, f.FS.Remove(name))
 }
@@ -172,7 +200,11 @@ func (f *fencedFile) Preallocate(offset, length int64) error {
 
 func (f *fencedFile) Sync() error {
 	f.fs.pass()
-	return f.guard("sync", f.File.Sync())
+	err := f.guard("sync", f.File.Sync())
+	if err == nil && isTable(f.name) {
+		f.fs.failures.Store(0)
+	}
+	return err
 }
 
 func (f *fencedFile) SyncTo(length int64) (bool, error) {

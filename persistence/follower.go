@@ -57,11 +57,17 @@ func (c *Cursor) append(dst []byte) []byte {
 
 func decodeCursor(number uint32, b []byte) (Cursor, error) {
 	f := fields{what: "cursor", rest: b}
-	c := Cursor{Number: number, Name: f.string(), Log: messages.Log(f.uvarint()), Started: f.string()}
-	c.Next, c.Hint, c.Attempts = f.uvarint(), messages.EventID(f.uvarint()), uint32(f.uvarint())
+	c := Cursor{Number: number, Name: f.string(), Log: decodeLog(&f), Started: f.string()}
+	c.Next, c.Hint, c.Attempts = f.uvarint(), messages.EventID(f.uvarint()), decodeUint32(&f)
 	c.Running = f.uvarint() != 0
 	c.Handled, c.Skipped, c.Parked, c.Missed = f.uvarint(), f.uvarint(), f.uvarint(), f.uvarint()
 	return c, f.end()
+}
+
+func decodeLog(f *fields) messages.Log {
+	log := f.uvarint()
+	f.bad = f.bad || log > uint64(messages.TrimmableLog)
+	return messages.Log(log)
 }
 
 // Control is what people and supervisors decided about a follower. It is a
@@ -168,8 +174,11 @@ func (s *Store) ParkedEntries(number uint32, from uint64) iter.Seq2[Parked, erro
 		more := true
 		_, upper := s.keys.numberedBounds(spaceParked, number)
 		err := s.walk(s.keys.parked(nil, number, from), upper, func(key, value []byte) (bool, error) {
-			id := binary.BigEndian.Uint64(s.keys.body(key)[4:])
-			p, err := decodeParked(id, value)
+			_, behind, err := s.keys.parseNumber(key, 8)
+			if err != nil {
+				return false, err
+			}
+			p, err := decodeParked(binary.BigEndian.Uint64(behind), value)
 			more = err != nil || yield(p, nil)
 			return more, err
 		})

@@ -125,6 +125,17 @@ func (k keyspace) meta(name string) []byte {
 // body is the key behind prefix and space.
 func (k keyspace) body(key []byte) []byte { return key[len(k.prefix)+1:] }
 
+// parseNumber reads the number of a key of a space that is indexed by a u32,
+// and returns what is behind it, at least rest bytes. Errors:
+// [messages.CorruptError].
+func (k keyspace) parseNumber(key []byte, rest int) (number uint32, behind []byte, err error) {
+	body := k.body(key)
+	if len(body) < 4+rest {
+		return 0, nil, messages.Corrupt("key", "%x has %d bytes, want %d", key, len(key), len(key)-len(body)+4+rest)
+	}
+	return binary.BigEndian.Uint32(body), body[4:], nil
+}
+
 // prefixEnd returns the least key that is greater than all keys that start
 // with prefix, nil where there is none.
 func prefixEnd(prefix []byte) []byte {

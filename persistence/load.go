@@ -77,8 +77,11 @@ func (s *Store) loadHeads() error {
 func (s *Store) loadTypes() error {
 	lower, upper := s.keys.bounds(spaceType)
 	return s.walk(lower, upper, func(key, value []byte) (bool, error) {
+		number, _, err := s.keys.parseNumber(key, 0)
+		if err != nil {
+			return false, err
+		}
 		name, err := decodeTypeName(value)
-		number := binary.BigEndian.Uint32(s.keys.body(key))
 		if err == nil && int(number) != s.types.len()+1 {
 			err = messages.Corrupt("dictionary", "type %d follows %d", number, s.types.len())
 		}
@@ -97,7 +100,11 @@ func (s *Store) loadFollowers() error {
 	s.opened.NextFollower = uint32(max(next, 1))
 	lower, upper := s.keys.bounds(spaceCursor)
 	err = s.walk(lower, upper, func(key, value []byte) (bool, error) {
-		c, err := decodeCursor(binary.BigEndian.Uint32(s.keys.body(key)), value)
+		number, _, err := s.keys.parseNumber(key, 0)
+		if err != nil {
+			return false, err
+		}
+		c, err := decodeCursor(number, value)
 		s.opened.Cursors = append(s.opened.Cursors, c)
 		if err == nil && c.Number >= s.opened.NextFollower {
 			err = messages.Corrupt("cursor", "follower number %d, next is %d", c.Number, s.opened.NextFollower)
@@ -113,8 +120,11 @@ func (s *Store) loadFollowers() error {
 	s.opened.Controls = map[uint32]Control{}
 	lower, upper = s.keys.bounds(spaceControl)
 	return s.walk(lower, upper, func(key, value []byte) (bool, error) {
-		c, err := decodeControl(value)
-		s.opened.Controls[binary.BigEndian.Uint32(s.keys.body(key))] = c
+		number, _, err := s.keys.parseNumber(key, 0)
+		if err != nil {
+			return false, err
+		}
+		s.opened.Controls[number], err = decodeControl(value)
 		return true, err
 	})
 }
@@ -135,7 +145,10 @@ func (s *Store) loadBuckets() error {
 		return err
 	}
 	for valid := it.First(); valid; {
-		bucket := binary.BigEndian.Uint32(s.keys.body(it.Key()))
+		bucket, _, err := s.keys.parseNumber(it.Key(), 0)
+		if err != nil {
+			return closing(it, err)
+		}
 		s.opened.Buckets = append(s.opened.Buckets, bucket)
 		_, end := s.keys.numberedBounds(spaceKey, bucket)
 		valid = it.SeekGE(end)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -88,7 +89,10 @@ func Open(c Config) (*Store, error) {
 	go s.commitLoop()
 	if err := s.load(); err != nil {
 		close(s.jobs)
-		<-s.stopped
+		select {
+		case <-s.stopped:
+		case <-s.fence.Tripped(): // it may never come back from Pebble
+		}
 		s.mark.drop()
 		return nil, errors.Join(err, s.release())
 	}
@@ -111,6 +115,7 @@ func (s *Store) embed(c Config) (err error) {
 	if d.fs == nil {
 		d.fs = vfs.Default
 	}
+	d.fs = private(d.fs)
 	prepare := makeDirectory
 	if c.ReadOnly {
 		prepare = mustBeStore
@@ -155,11 +160,15 @@ func (s *Store) openEmbedded(c Config, lock *pebble.Lock) (err error) {
 		}
 	}
 	o := c.Profile.options()
-	o.FS, o.Lock, o.ErrorIfNotExists, o.ReadOnly = c.FS, lock, !d.newborn, c.ReadOnly
+	o.FS, o.Lock, o.ErrorIfNotExists, o.ReadOnly = d.fs, lock, !d.newborn, c.ReadOnly
+	if c.FS == nil {
+		o.WithFSDefaults()
+	}
 	if c.Logger != nil {
 		o.Logger = &slogLogger{log: c.Logger}
 	}
 	s.fence = Configure(o)
+	s.fence.embedded = true
 	if s.db, err = openDatabase(d.database(), o, s.fence); err != nil {
 		if s.fence.Cause() == nil { // else Pebble still holds what it opened
 			err = errors.Join(err, s.release())
@@ -203,11 +212,31 @@ func openDatabase(dir string, o *pebble.Options, fence *Fence) (*pebble.DB, erro
 	}
 }
 
+// flushFor bounds what a clean close waits for.
+const flushFor = 5 * time.Second
+
+// settle moves what only write-ahead logs hold into tables, where a lost file
+// is noticed at the next open, which then has nothing to replay. A disk that
+// has no room now is left with its logs.
+func settle(db *pebble.DB) {
+	flushed, err := db.AsyncFlush()
+	if err != nil {
+		return
+	}
+	select {
+	case <-flushed:
+	case <-time.After(flushFor):
+	}
+}
+
 // closeDatabase closes Pebble where a failing disk does not hang this
 // goroutine.
 func closeDatabase(db *pebble.DB, fence *Fence) error {
 	closed := make(chan error, 1)
-	go func() { closed <- db.Close() }()
+	go func() {
+		settle(db)
+		closed <- db.Close()
+	}()
 	select {
 	case err := <-closed:
 		return err

@@ -332,5 +332,5 @@ func (v *view) close(err error) error {
 			err = closeErr
 		}
 	}
-	return err
+	return broken(err)
 }

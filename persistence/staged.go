@@ -54,6 +54,7 @@ func (s *Store) Stage(b *pebble.Batch, id StagedID, events []messages.Prepared) 
 func decodeStaged(id StagedID, b []byte) (Staged, error) {
 	f := fields{what: "staged record", rest: b}
 	count := f.uvarint()
+	f.bad = f.bad || count == 0
 	staged := Staged{ID: id}
 	for range count {
 		module, kind := f.string(), f.string()
@@ -82,8 +83,11 @@ func (s *Store) StagedRecords(from StagedID, limit int) ([]Staged, error) {
 	var all []Staged
 	_, upper := s.keys.bounds(spaceStaged)
 	err := s.walk(s.keys.staged(nil, from.Epoch, from.Counter), upper, func(key, value []byte) (bool, error) {
-		body := s.keys.body(key)
-		id := StagedID{binary.BigEndian.Uint32(body), binary.BigEndian.Uint64(body[4:])}
+		epoch, counter, err := s.keys.parseNumber(key, 8)
+		if err != nil {
+			return false, err
+		}
+		id := StagedID{epoch, binary.BigEndian.Uint64(counter)}
 		record, err := decodeStaged(id, value)
 		all = append(all, record)
 		limit -= len(value)
@@ -127,7 +131,7 @@ func (a Appended) encode() []byte {
 func decodeAppended(b []byte) (Appended, error) {
 	f := fields{what: "idempotency key", rest: b}
 	a := Appended{}
-	if copy(a.Digest[:], f.bytes()) != len(a.Digest) {
+	if digest := f.bytes(); len(digest) != copy(a.Digest[:], digest) || len(digest) < len(a.Digest) {
 		f.bad = true
 	}
 	a.Ordered = f.uvarint()

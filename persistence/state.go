@@ -205,7 +205,7 @@ func closing(it *pebble.Iterator, err error) error {
 	if closeErr := it.Close(); err == nil {
 		err = closeErr
 	}
-	return err
+	return broken(err)
 }
 
 // View is a snapshot of application and followers' keys. It pins memory until

@@ -296,7 +296,7 @@ func get(r pebble.Reader, key []byte) ([]byte, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, broken(err)
 	}
 	out := append(make([]byte, 0, len(value)), value...)
 	return out, closer.Close()

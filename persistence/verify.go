@@ -95,7 +95,7 @@ func (v *verifier) walk(ctx context.Context, space byte, visit func(body, value 
 		}
 		value, err := it.ValueAndErr()
 		if err != nil {
-			v.problem(fmt.Errorf("space %c: %w", space, err))
+			v.problem(fmt.Errorf("space %c: %w", space, broken(err)))
 			break
 		}
 		visit(it.Key(), value)
@@ -209,8 +209,11 @@ func (v *verifier) cursors(ctx context.Context) error {
 	names := map[string]uint32{}
 	return v.walk(ctx, spaceCursor, func(key, value []byte) {
 		v.report.Records++
-		number := binary.BigEndian.Uint32(v.store.keys.body(key))
-		c, err := decodeCursor(number, value)
+		number, _, err := v.store.keys.parseNumber(key, 0)
+		var c Cursor
+		if err == nil {
+			c, err = decodeCursor(number, value)
+		}
 		if err != nil {
 			v.problem(err)
 			return
@@ -228,18 +231,22 @@ func (v *verifier) cursors(ctx context.Context) error {
 
 // perFollower checks the records that hang on a follower's number.
 func (v *verifier) perFollower(ctx context.Context) error {
-	for _, space := range []byte{spaceParked, spaceControl, spaceState} {
+	for space, rest := range map[byte]int{spaceParked: 8, spaceControl: 0, spaceState: 0} {
 		err := v.walk(ctx, space, func(key, value []byte) {
 			v.report.Records++
-			body := v.store.keys.body(key)
-			c, ok := v.followers[binary.BigEndian.Uint32(body)]
+			number, behind, err := v.store.keys.parseNumber(key, rest)
+			if err != nil {
+				v.problem(err)
+				return
+			}
+			c, ok := v.followers[number]
 			if !ok {
-				v.wrong("follower", "space %c has a key of number %d, which has no cursor", space, binary.BigEndian.Uint32(body))
+				v.wrong("follower", "space %c has a key of number %d, which has no cursor", space, number)
 				return
 			}
 			switch space {
 			case spaceParked:
-				v.parked(c, binary.BigEndian.Uint64(body[4:]), value)
+				v.parked(c, binary.BigEndian.Uint64(behind), value)
 			case spaceControl:
 				if _, err := decodeControl(value); err != nil {
 					v.problem(err)
@@ -268,8 +275,12 @@ func (v *verifier) parked(c Cursor, id uint64, value []byte) {
 func (v *verifier) staged(ctx context.Context) error {
 	return v.walk(ctx, spaceStaged, func(key, value []byte) {
 		v.report.Records++
-		body := v.store.keys.body(key)
-		id := StagedID{binary.BigEndian.Uint32(body), binary.BigEndian.Uint64(body[4:])}
+		epoch, counter, err := v.store.keys.parseNumber(key, 8)
+		if err != nil {
+			v.problem(err)
+			return
+		}
+		id := StagedID{epoch, binary.BigEndian.Uint64(counter)}
 		if id.Epoch > v.store.epoch || id.Counter == 0 {
 			v.wrong("staged record", "%v, the epoch is %d", id, v.store.epoch)
 		}
