@@ -48,6 +48,7 @@ var rooms = []room{
 	{"examples", []string{module, words, nouns, reading, counters, protoactor}},
 	{"examples/embed", []string{module, words, bytes, nouns, pebble, protoactor}},
 	{"internal", []string{module, words, bytes, nouns, running, protoactor}},
+	{"internal/sim", []string{module, words, bytes, nouns, running, pebble, protoactor}},
 }
 
 // nameEngine are the files of the root that name Pebble's types.

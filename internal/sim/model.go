@@ -1,0 +1,226 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/retinue-go/retinue"
+	"github.com/retinue-go/retinue/messages"
+)
+
+// fate is what became of a write.
+type fate int
+
+const (
+	open fate = iota // it may or may not be in the log
+	kept
+	lost
+)
+
+// write is one append of any kind with what is known of it.
+type write struct {
+	request retinue.Request
+	tags    []uint64 // of the events that are in a log
+	fate    fate
+	receipt *messages.Receipt
+	ticket  *retinue.Ticket
+	// ordered: it went to the writer in the order of model.writes.
+	ordered bool
+	// mark is a key that was written in the same batch; raw: in the program's
+	// own database.
+	mark string
+	raw  bool
+	// settled: its fate was known in an earlier life.
+	settled bool
+}
+
+func (a *write) String() string {
+	text := fmt.Sprint(slices.Sorted(slices.Values(a.tags)))
+	if a.mark != "" {
+		text += " with " + a.mark
+	}
+	if a.request.Key != "" {
+		text += " of key " + a.request.Key
+	}
+	return text
+}
+
+// model is what must be true of the bus: a list of what was asked for, and of
+// what was seen.
+type model struct {
+	nextTag uint64
+	writes  []*write
+	byTag   map[uint64]*write
+	at      map[uint64]uint64 // where a tag is in the trimmable log
+	keys    map[string]*write
+	logs    [2]record
+	walkers []*walker
+	// trimming is the horizon before a trim whose answer is not known.
+	trimming bool
+}
+
+// record is what was read of a log so far, trimmed by now or not. What was
+// read once was durable: it never changes and never goes.
+type record struct {
+	seen    map[uint64]sight
+	horizon uint64
+}
+
+// sight is an entry as it was read.
+type sight struct {
+	print   string
+	kind    string
+	tag     uint64
+	id      uint64 // in the permanent log
+	cause   uint64
+	ordered time.Time
+}
+
+// head follows from ids being contiguous from 1.
+func (l *record) head() uint64 { return uint64(len(l.seen)) + 1 }
+
+func newModel() model {
+	m := model{byTag: make(map[uint64]*write), keys: make(map[string]*write), walkers: newWalkers()}
+	for i := range m.logs {
+		m.logs[i] = record{seen: make(map[uint64]sight), horizon: 1}
+	}
+	return m
+}
+
+// expect makes the model responsible for a write, before it is made.
+func (w *world) expect(a *write) *write {
+	w.note(func() {
+		w.writes = append(w.writes, a)
+		for _, tag := range a.tags {
+			w.byTag[tag] = a
+		}
+	})
+	return a
+}
+
+// acknowledge notes that a write was answered: from now on it is there.
+func (w *world) acknowledge(a *write, receipt messages.Receipt, err error) {
+	w.must(err, "append %v", a)
+	w.note(func() { a.answered(receipt) })
+}
+
+func (a *write) answered(receipt messages.Receipt) {
+	a.fate, a.receipt, a.ticket = kept, &receipt, nil
+}
+
+// ended is a ctx that does not wait.
+var ended = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
+
+// peek takes the answers that are there; disk.mu is held.
+func (w *world) peek() {
+	for _, a := range w.writes {
+		if a.ticket != nil {
+			if receipt, err := a.ticket.Wait(ended); err == nil {
+				a.answered(receipt)
+			}
+		}
+	}
+}
+
+// peekAnswers is after Close, which must have answered everything.
+func (w *world) peekAnswers() {
+	for _, a := range w.pending() {
+		receipt, err := a.ticket.Wait(ended)
+		if !a.ordered && errors.Is(err, messages.ErrClosed) {
+			continue // the next Open orders it
+		}
+		w.acknowledge(a, receipt, err)
+	}
+	w.forgetTickets()
+}
+
+func (w *world) forgetTickets() {
+	w.disk.mu.Lock()
+	defer w.disk.mu.Unlock()
+	for _, a := range w.writes {
+		a.ticket = nil
+	}
+}
+
+// pending are the writes that were not seen answered.
+func (w *world) pending() (pending []*write) {
+	w.note(func() {
+		for _, a := range w.writes {
+			if a.ticket != nil {
+				pending = append(pending, a)
+			}
+		}
+	})
+	return pending
+}
+
+// settle waits for all tickets.
+func (w *world) settle() {
+	pending := w.pending()
+	tickets := make([]*retinue.Ticket, len(pending))
+	for i, a := range pending {
+		tickets[i] = a.ticket
+	}
+	w.bus.Poke(tickets...)
+	for i, a := range pending {
+		ctx, cancel := within()
+		receipt, err := tickets[i].Wait(ctx)
+		cancel()
+		w.acknowledge(a, receipt, err)
+	}
+}
+
+// quiesce waits until nothing moves any more: the first follower appends what
+// the others read.
+func (w *world) quiesce() {
+	w.settle()
+	for _, f := range w.walkers {
+		if f.paused {
+			continue
+		}
+		head := w.head(f.log)
+		ctx, cancel := within()
+		err := w.bus.CaughtUp(ctx, f.name)
+		cancel()
+		w.must(err, "follower %q catches up with %d: %+v", f.name, head, w.status(f))
+		w.note(func() { f.floor = max(f.floor, head) })
+	}
+}
+
+func (w *world) head(log messages.Log) uint64 {
+	s := w.bus.Status()
+	w.must(s.Failed, "status")
+	if log == messages.Permanent {
+		return s.Permanent.Head
+	}
+	return s.Trimmable.Head
+}
+
+// resolve finds out what the last life has left of writes in flight: of those
+// that came one after the other, the first ones.
+func (w *world) resolve() {
+	var gone *write
+	for _, a := range w.writes {
+		if a.fate == open && len(a.tags) > 0 {
+			a.fate = lost
+			if _, tids := w.places(a); len(tids) > 0 {
+				a.fate = kept
+			}
+		}
+		switch {
+		case !a.ordered || len(a.tags) == 0 || a.settled:
+		case a.fate == lost && gone == nil:
+			gone = a
+		case a.fate == kept && gone != nil:
+			w.fail("write %v is there, %v before it is not", a, gone)
+		}
+		a.settled = true
+	}
+}

@@ -1,0 +1,263 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/retinue-go/retinue"
+	"github.com/retinue-go/retinue/messages"
+)
+
+// step does one thing, which d chooses.
+func (w *world) step(d *rand.Rand) {
+	steps := []func(*rand.Rand){
+		w.append, w.append, w.inFlight, w.inFlight, w.inFlight, w.keyed, w.keyed, w.condition, w.update, w.update,
+		w.seek, w.pause, w.await, w.trim, w.jump, w.observeStep, w.cureStep,
+	}
+	if w.shared {
+		steps = append(steps, w.commit, w.commit, w.stage, w.stage, w.stage, w.flood)
+	}
+	steps[d.IntN(len(steps))](d)
+}
+
+// events draws one to three events; tags name those that a log keeps.
+func (w *world) events(d *rand.Rand) (events []messages.Event, tags []uint64) {
+	for range 1 + d.IntN(3) {
+		w.nextTag++
+		b := body{Tag: w.nextTag, Pad: strings.Repeat("x", d.IntN(64))}
+		if d.IntN(6) == 0 {
+			b.Pad = strings.Repeat("x", d.IntN(40_000))
+		}
+		switch d.IntN(5) {
+		case 0, 1:
+			events = append(events, deposit(b))
+		case 2:
+			events = append(events, messages.Draft{Event: remark(b), Instance: 7, Time: time.Unix(int64(d.IntN(1<<31)), 0)})
+		case 3:
+			events = append(events, trace(b))
+		case 4:
+			events = append(events, blip(b))
+			continue
+		}
+		tags = append(tags, b.Tag)
+	}
+	return events, tags
+}
+
+// request is a write that the writer sees in the order of the calls.
+func (w *world) request(d *rand.Rand) *write {
+	events, tags := w.events(d)
+	return &write{tags: tags, ordered: true, request: retinue.Request{Events: events}}
+}
+
+// answer submits a write and waits.
+func (w *world) answer(a *write) (messages.Receipt, error) {
+	ctx, cancel := within()
+	defer cancel()
+	ticket, err := w.bus.Submit(ctx, a.request)
+	if err != nil {
+		return messages.Receipt{}, err
+	}
+	return ticket.Wait(ctx)
+}
+
+func (w *world) append(d *rand.Rand) {
+	a := w.expect(w.request(d))
+	ctx, cancel := within()
+	defer cancel()
+	receipt, err := w.bus.Append(ctx, a.request.Events...)
+	w.acknowledge(a, receipt, err)
+}
+
+// inFlight leaves writes with the writer; a power failure may take them.
+func (w *world) inFlight(d *rand.Rand) {
+	for range 1 + d.IntN(6) {
+		w.submit(w.expect(w.request(d)))
+	}
+}
+
+// flood has a small database flush, and use its logs again.
+func (w *world) flood(d *rand.Rand) {
+	for range 6 + d.IntN(6) {
+		w.nextTag++
+		flood := deposit{Tag: w.nextTag, Pad: strings.Repeat("x", 20_000+d.IntN(20_000))}
+		w.submit(w.expect(&write{tags: []uint64{flood.Tag}, ordered: true, request: retinue.Request{Events: []messages.Event{flood}}}))
+	}
+	w.settle()
+}
+
+func (w *world) submit(a *write) {
+	ctx, cancel := within()
+	defer cancel()
+	ticket, err := w.bus.Submit(ctx, a.request)
+	w.must(err, "submit %v", a)
+	w.note(func() { a.ticket = ticket })
+}
+
+// keyed repeats an append under its key, or makes the first; with other
+// content it must be refused.
+func (w *world) keyed(d *rand.Rand) {
+	key := string("abcdefgh"[d.IntN(8)])
+	a := w.request(d)
+	wait := d.IntN(2) == 0
+	w.settle()
+	first := w.keys[key]
+	if first == nil {
+		w.nextTag++
+		a.tags, a.request.Events = append(a.tags, w.nextTag), append(a.request.Events, trace{Tag: w.nextTag})
+		a.request.Key = key
+		w.expect(a)
+		w.keys[key] = a
+		w.submit(a)
+		if wait {
+			w.settle()
+		}
+		return
+	}
+	if first.fate == lost {
+		// A power failure had taken it, so it comes now, behind all others.
+		again := &write{tags: first.tags, ordered: true, request: first.request}
+		w.note(func() { first.tags = nil })
+		w.keys[key] = w.expect(again)
+		receipt, err := w.answer(again)
+		if err == nil && receipt.Repeated {
+			w.fail("key %q: write %v was lost and is a repetition", key, again)
+		}
+		w.acknowledge(again, receipt, err)
+		return
+	}
+	w.repeat(first)
+	_, err := w.answer(&write{request: retinue.Request{Key: key, Events: []messages.Event{remark{Tag: 1 << 60}}}})
+	if !errors.Is(err, messages.ErrKeyConflict) {
+		w.fail("key %q with other content: %v", key, err)
+	}
+}
+
+func (w *world) repeat(first *write) {
+	receipt, err := w.answer(first)
+	w.must(err, "repeat %v", first)
+	if !receipt.Repeated {
+		w.fail("key %q: write %v is there and was appended again", first.request.Key, first)
+	}
+	receipt.Repeated = false
+	if first.receipt != nil && *first.receipt != receipt {
+		w.fail("write %v: repeated as %+v, the first receipt was %+v", first, receipt, *first.receipt)
+	}
+	w.note(func() { first.receipt = &receipt })
+}
+
+// condition appends where a condition holds: followers append nothing to the
+// permanent log, so that its head stands still.
+func (w *world) condition(d *rand.Rand) {
+	a := w.request(d)
+	back, onHead := uint64(d.IntN(12)*d.IntN(2)), d.IntN(2) == 0
+	w.settle()
+	w.observe()
+	head := w.logs[messages.Permanent].head()
+	at := head - min(head-1, back)
+	condition, holds := messages.HeadIs(messages.EventID(at)), at == head
+	if !onHead {
+		condition, holds = messages.NoneSince(messages.EventID(at), remark{}.EventType()), true
+		for id := at; id < head; id++ {
+			holds = holds && w.logs[messages.Permanent].seen[id].kind != "remark"
+		}
+	}
+	a.request.If = []messages.Condition{condition}
+	if !holds {
+		a.fate, a.settled = lost, true
+	}
+	w.expect(a)
+	receipt, err := w.answer(a)
+	if !holds {
+		if !errors.Is(err, messages.ErrConditionFailed) {
+			w.fail("condition %+v at head %d: %v", condition, head, err)
+		}
+		return
+	}
+	w.acknowledge(a, receipt, err)
+}
+
+var errChanged = errors.New("the transaction changes its mind")
+
+// update writes a key of the application and appends; or rolls both back.
+func (w *world) update(d *rand.Rand) {
+	a := w.request(d)
+	a.mark = fmt.Sprintf("mark %d", w.nextTag)
+	rollback := d.IntN(3) == 0
+	if rollback {
+		a.fate, a.settled = lost, true
+	}
+	w.expect(a)
+	ctx, cancel := within()
+	defer cancel()
+	receipt, err := w.bus.Update(ctx, func(tx *retinue.Tx) error {
+		if err := tx.Set([]byte(a.mark), []byte("here")); err != nil {
+			return err
+		}
+		if err := tx.Append(a.request.Events...); err != nil {
+			return err
+		}
+		if rollback {
+			return errChanged
+		}
+		return nil
+	})
+	if rollback {
+		if !errors.Is(err, errChanged) {
+			w.fail("rolled back update: %v", err)
+		}
+		return
+	}
+	w.acknowledge(a, receipt, err)
+}
+
+// await is told that a follower has reacted, which must then stay.
+func (w *world) await(d *rand.Rand) {
+	f := w.walkers[d.IntN(len(w.walkers))]
+	w.nextTag++
+	a := w.expect(&write{tags: []uint64{w.nextTag}, ordered: true, request: retinue.Request{Events: []messages.Event{deposit{Tag: w.nextTag}}}})
+	receipt, err := w.answer(a)
+	w.acknowledge(a, receipt, err)
+	if f.paused {
+		return
+	}
+	ctx, cancel := within()
+	defer cancel()
+	if err = w.bus.Await(ctx, f.name, receipt); err != nil && !errors.Is(err, messages.ErrParked) && !errors.Is(err, messages.ErrSkipped) {
+		w.fail("await %v of follower %q: %v, %+v", receipt, f.name, err, w.status(f))
+	}
+	_, last, err := messages.Span(receipt, f.log)
+	w.must(err, "span")
+	w.note(func() { f.floor = max(f.floor, last+1) })
+}
+
+// jump sets the wall clock, back or far ahead.
+func (w *world) jump(d *rand.Rand) {
+	jumps := []time.Duration{time.Nanosecond, time.Second, time.Hour, 10 * day, 20 * day, 100 * day, 3000 * day, -time.Hour, -30 * day, -3000 * day}
+	w.clock.ns.Add(int64(jumps[d.IntN(len(jumps))]))
+}
+
+// trim makes a pass. Before it everything is read that it could take, and
+// nothing moves.
+func (w *world) trim(*rand.Rand) {
+	w.quiesce()
+	w.observe()
+	log := &w.logs[messages.TrimmableLog]
+	low, head := log.horizon, log.head()
+	w.trimming = true
+	ctx, cancel := within()
+	defer cancel()
+	trimmed, err := w.bus.Trim(ctx)
+	w.must(err, "trim")
+	horizon := uint64(trimmed.Horizon)
+	if trimmed.Entries != horizon-low || horizon < low {
+		w.fail("trimmed %+v from horizon %d", trimmed, low)
+	}
+	w.checkHorizon(low, horizon, head)
+	w.note(func() { log.horizon, w.trimming = horizon, false })
+}
+
+func (w *world) observeStep(*rand.Rand) { w.observe() }
