@@ -100,6 +100,7 @@ func FuzzPrefix(f *testing.F) {
 func FuzzCursor(f *testing.F) {
 	c := Cursor{Name: "a", Log: 1, Started: "earliest", Next: 7, Hint: 3, Attempts: 2, Running: true, Handled: 1, Missed: 9}
 	f.Add(c.append(nil))
+	f.Add([]byte("\x01a\x80\x02\x00\x07\x00\x00\x00\x00\x00\x00\x00")) // log 256
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		decode := func(b []byte) (Cursor, error) { return decodeCursor(5, b) }
@@ -147,6 +148,7 @@ func FuzzStaged(f *testing.F) {
 		messages.Prepared{Type: messages.Type{Kind: "l", Persistence: messages.Trimmable}, Codec: "raw", Headers: map[string]string{"a": "b"}},
 	)
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f})
+	f.Add([]byte{0}) // a call without events
 	f.Fuzz(func(t *testing.T, b []byte) {
 		decode := func(b []byte) (Staged, error) { return decodeStaged(StagedID{1, 2}, b) }
 		s, err := decode(b)
