@@ -1,7 +1,7 @@
-//go:build race
+//go:build race || invariants
 
 package persistence
 
-// pageAllocations is wide here: under the race detector Pebble checks itself,
-// and its pools forget on purpose, so it allocates at random.
+// pageAllocations is wide here: under the race detector, or asked to, Pebble checks
+// itself, and its pools forget on purpose, so it allocates at random.
 const pageAllocations = 512
