@@ -54,7 +54,7 @@ func Open(dir string, opts *Options) (*Bus, error) {
 	}
 	b := &Bus{store: store, closing: make(chan struct{}, 1)}
 	system := o.ActorSystem
-	if system == nil {
+	if system == nil && !o.ReadOnly {
 		b.system = quietSystem(o.Logger)
 		system = b.system
 	}
@@ -318,9 +318,8 @@ func Verify(ctx context.Context, dir string, opts *Options) (report Report, err 
 	if err != nil {
 		return Report{}, err
 	}
-	config := o.store(dir)
-	config.ReadOnly = true
-	store, err := persistence.Open(config)
+	o.ReadOnly = true
+	store, err := persistence.Open(o.store(dir))
 	if err != nil {
 		return Report{}, err
 	}

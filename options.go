@@ -46,6 +46,13 @@ type Options struct {
 	// [persistence.Small].
 	Profile persistence.Profile
 
+	// ReadOnly opens a store that is there - closed, left by a crash, or a
+	// backup - and changes nothing on the disk: no actors run, and what was
+	// staged stays staged. Entries, Page, View, Parked, Status, Verify and
+	// Export work; what writes, waits for a follower or listens returns
+	// [messages.ErrReadOnly].
+	ReadOnly bool
+
 	// Durability says when what was appended is on disk; the zero value is
 	// when Append returns. Anything else is weaker: see [Interval] and [None].
 	Durability Durability
@@ -180,6 +187,7 @@ func (o Options) limits() (Options, error) {
 func (o Options) store(dir string) persistence.Config {
 	return persistence.Config{
 		Dir: dir, FS: o.FS, Profile: o.Profile, DB: o.DB, Prefix: o.Prefix, Fence: o.Fence, Logger: o.Logger,
+		ReadOnly: o.ReadOnly,
 	}
 }
 

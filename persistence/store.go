@@ -96,6 +96,9 @@ func (s *Store) ID() StoreID { return s.id }
 // Fence returns the fence of the store.
 func (s *Store) Fence() *Fence { return s.fence }
 
+// ReadOnly reports whether the store was opened to read.
+func (s *Store) ReadOnly() bool { return s.readOnly }
+
 // Shared reports whether the database is the program's own.
 func (s *Store) Shared() bool { return len(s.keys.prefix) > 0 }
 
