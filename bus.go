@@ -38,7 +38,8 @@ type Ticket = actors.Ticket
 //
 // Errors: [messages.InvalidError], [messages.ErrInUse] where another process
 // or bus has the store open, [messages.ErrNotStore], [messages.ErrNewerFormat],
-// [messages.DamagedError], [messages.CorruptError], [messages.FailedError],
+// [messages.DamagedError], [messages.CorruptError],
+// [messages.ErrUnfinishedImport], [messages.FailedError],
 // [actor.ErrNameExists], or the file system's.
 func Open(dir string, opts *Options) (*Bus, error) {
 	if opts == nil {

@@ -73,13 +73,21 @@
 // store that has failed is abandoned: its files stay locked until
 // the process ends, because Pebble cannot be closed any more.
 //
+// # Copies
+//
+// [Store.Backup] has Pebble make a checkpoint, [Restore] copies files; both
+// work in a directory that is not a store until it is verified and renamed
+// (partial). [Export] reads one snapshot; [Import] writes batches that say how
+// far they come. A store that is opened to read ([Config.ReadOnly]) replays
+// its log in memory and keeps what it finds.
+//
 // # Who may write
 //
 // One goroutine, the writer: [Batch] is the only way to change the store, and
-// so the order of the write-ahead log is the writer's order. Three exceptions:
-// Open and Close write their own keys of 'M' before and after the writer runs,
-// and [Store.Stage] writes a 'U' key into a batch that the program commits
-// itself. Everything that reads - [Store.ReadPage], [Store.Entry],
+// so the order of the write-ahead log is the writer's order. Exceptions: an
+// [Import] and a [Restore] have the store to themselves; Open and Close write
+// their own keys of 'M' before and after the writer runs; and [Store.Stage]
+// writes a 'U' key into a batch that the program commits itself. Everything that reads - [Store.ReadPage], [Store.Entry],
 // [Store.SeekTime], [State], [View] - is safe at any time from any goroutine,
 // but each [Page], [State] and [Selection] belongs to one goroutine.
 //

@@ -76,8 +76,8 @@ type directoryPlace struct {
 
 // Open opens or creates a store. Errors: [messages.ErrInUse],
 // [messages.ErrNotStore], [messages.ErrNewerFormat], [messages.DamagedError],
-// [messages.CorruptError], [messages.FailedError], or what the file system
-// said.
+// [messages.CorruptError], [messages.ErrUnfinishedImport],
+// [messages.FailedError], or what the file system said.
 func Open(c Config) (*Store, error) {
 	s := &Store{fence: c.Fence, readOnly: c.ReadOnly, rename: c.rename, importing: c.importing, jobs: make(chan commitJob), stopped: make(chan struct{})}
 	if s.fence == nil {
