@@ -116,7 +116,8 @@ func (m *Marks) Low(log messages.Log) uint64 {
 	return uint64(m.Horizon)
 }
 
-// Start runs the actors of a bus, and orders what a crash left staged. Errors:
+// Start runs the actors of a bus, and orders what a crash left staged; over a
+// store that was opened to read it does neither. Errors:
 // [messages.FailedError]; [actor.ErrNameExists] where the actor system has a
 // bus of that name.
 func Start(c Config) (*Engine, error) {
