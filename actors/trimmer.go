@@ -34,11 +34,11 @@ type Trim struct {
 // Trimmed is what one pass did.
 type Trimmed struct {
 	// Entries that went.
-	Entries uint64
+	Entries uint64 `json:"entries"`
 	// Horizon after the pass.
-	Horizon messages.TrimmableID
+	Horizon messages.TrimmableID `json:"horizon"`
 	// Held is the follower that kept more from going, if one did.
-	Held string
+	Held string `json:"held,omitempty"`
 }
 
 // trimmer makes a pass every Trim.Every, re-armed after the work, so that

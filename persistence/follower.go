@@ -109,20 +109,21 @@ func decodeControl(b []byte) (Control, error) {
 // may be trimmed before the record is replayed.
 type Parked struct {
 	// ID of the entry in Log, the follower's. Log is not stored.
-	ID  uint64
-	Log messages.Log
+	ID  uint64       `json:"id"`
+	Log messages.Log `json:"log"`
 	// Skipped is true where the entry was given up by policy: the record is
 	// kept to tell of it, and is not replayed by itself.
-	Skipped bool
+	Skipped bool `json:"skipped,omitempty"`
 	// Error that the last attempt returned; empty for an entry that was
 	// parked behind another of its sequence key.
-	Error       string
-	Attempts    int
-	First, Last time.Time
+	Error    string    `json:"error,omitempty"`
+	Attempts int       `json:"attempts"`
+	First    time.Time `json:"first,omitzero"`
+	Last     time.Time `json:"last,omitzero"`
 	// Key is the sequence key.
-	Key string
+	Key string `json:"key,omitempty"`
 	// Entry is set for trimmable entries only.
-	Entry *messages.Entry
+	Entry *messages.Entry `json:"entry,omitempty"`
 }
 
 // Position returns ID as a position of the follower's log.
