@@ -274,7 +274,7 @@ func TestCallsThatWouldWaitForThemselvesAreRefusedInsideAReaction(t *testing.T) 
 			{"Resume", func() error { return bus.Resume(ctx, "f") }},
 			{"Seek", func() error { return bus.Seek(ctx, "f", messages.EventID(1), messages.EventID(1)) }},
 			{"Unfollow", func() error { return bus.Unfollow(ctx, "f") }},
-			{"Replay", func() error { return bus.Replay(ctx, "f", messages.EventID(1)) }},
+			{"Replay", func() error { return replay(ctx, bus, "f", messages.EventID(1)) }},
 			{"Drop", func() error { return bus.Drop(ctx, "f", messages.EventID(1)) }},
 			{"Close", func() error { return bus.Close() }},
 		}

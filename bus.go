@@ -244,16 +244,27 @@ type Parked = persistence.Parked
 // [messages.ErrClosed].
 func (b *Bus) Parked(follower string) iter.Seq2[Parked, error] { return b.engine.Parked(follower) }
 
-// Replay gives parked entries to the follower once more, by ascending id, each
-// in a turn of its own that deletes the record in the same commit. The cursor
-// does not move. It stops at the first failure, which is recorded.
+// Replay chooses parked entries: exactly one of its All, Key and At.
+type Replay = actors.Replay
+
+// Replayed is what became of a [Replay].
+type Replayed = actors.Replayed
+
+// Replay gives the chosen entries to the follower once more, by ascending id,
+// each in a turn of its own that deletes the record in the same commit. The
+// cursor does not move. An entry that fails stays parked, with its error and
+// what is behind it in its sequence; the other entries go on. With
+// [Replay.Preview] nothing runs, and the follower need not be followed.
 //
-// Errors: [messages.FollowerError] with what the reaction returned;
-// [messages.ErrOutOfRange] for an entry that is not parked,
-// [messages.InvalidError] for one behind another of its sequence key, and
-// those of Pause.
-func (b *Bus) Replay(ctx context.Context, follower string, at ...messages.Position) error {
-	return b.engine.Replay(ctx, follower, at)
+// Errors: of the first entry that failed, [messages.FollowerError] with what
+// the reaction returned. Before anything runs, [messages.InvalidError], also
+// for an entry behind another of its sequence that was not chosen,
+// [messages.ErrNotInLog], and [messages.ErrOutOfRange] for an entry that is not
+// parked. At once, with what was done so far, those of Pause, and
+// [messages.FollowerError] where a command or ctx interrupts it or the follower
+// does not run.
+func (b *Bus) Replay(ctx context.Context, follower string, choice Replay) (Replayed, error) {
+	return b.engine.Replay(ctx, follower, choice)
 }
 
 // Drop deletes records of parked entries for good. Errors:

@@ -21,6 +21,9 @@ func (r *run) catchUp(ctx context.Context) outcome {
 	r.awaitActor(ctx)
 	for {
 		if err := r.lostActor(); err != nil {
+			if r.relieved {
+				return outcome{err: err} // told of already: the next one starts at once
+			}
 			return r.failed(messages.Entry{}, err)
 		}
 		if !r.going(ctx) {

@@ -100,6 +100,8 @@ func FuzzPrefix(f *testing.F) {
 func FuzzCursor(f *testing.F) {
 	c := Cursor{Name: "a", Log: 1, Started: "earliest", Next: 7, Hint: 3, Attempts: 2, Running: true, Handled: 1, Missed: 9}
 	f.Add(c.append(nil))
+	c.First = time.Unix(1, 2).UTC()
+	f.Add(c.append(nil))
 	f.Add([]byte("\x01a\x80\x02\x00\x07\x00\x00\x00\x00\x00\x00\x00")) // log 256
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
