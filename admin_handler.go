@@ -1,12 +1,12 @@
 package retinue
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"strconv"
 
 	"github.com/retinue-go/retinue/messages"
@@ -24,11 +24,16 @@ const maxAdminBody = 1 << 20
 //	GET  /v1/entries   those of [Query.Values] entries, a line each
 //	                   follow=true             and those to come
 //	GET  /v1/parked    follower                Parked, a line each
+//	GET  /v1/export    cursors                 what [Bus.Export] writes; the trailer
+//	                                           Retinue-Report has its report, or
+//	                                           Retinue-Error why it ends early
 //	GET  /v1/verify                            Report
+//	POST /v1/backup    dir, an absolute path
 //	POST /v1/pause     follower
 //	POST /v1/resume    follower
 //	POST /v1/seek      follower log expect to
-//	POST /v1/replay    follower log at…
+//	POST /v1/replay    follower, one of all, key and log at…, limit, preview
+//	                                           Replayed
 //	POST /v1/drop      follower log at…
 //	POST /v1/trim      preview                 Trimmed
 //
@@ -48,7 +53,7 @@ func (b *Bus) AdminHandler() http.Handler {
 	}
 	stream := func(pattern string, do func(context.Context, url.Values, *lines) error) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			out := &lines{w: w, buffer: bufio.NewWriterSize(w, 64<<10)}
+			out := newLines(w)
 			form, err := formOf(w, r)
 			if err == nil {
 				err = do(r.Context(), form, out)
@@ -59,7 +64,9 @@ func (b *Bus) AdminHandler() http.Handler {
 	answer("GET /v1/status", func(context.Context, url.Values) (any, error) { return b.Status(), nil })
 	stream("GET /v1/entries", b.adminEntries)
 	stream("GET /v1/parked", b.adminParked)
+	stream("GET /v1/export", b.adminExport)
 	answer("GET /v1/verify", func(ctx context.Context, _ url.Values) (any, error) { return b.Verify(ctx) })
+	answer("POST /v1/backup", b.adminBackup)
 	answer("POST /v1/pause", func(ctx context.Context, form url.Values) (any, error) {
 		return nil, b.Pause(ctx, form.Get("follower"))
 	})
@@ -67,13 +74,7 @@ func (b *Bus) AdminHandler() http.Handler {
 		return nil, b.Resume(ctx, form.Get("follower"))
 	})
 	answer("POST /v1/seek", b.adminSeek)
-	answer("POST /v1/replay", func(ctx context.Context, form url.Values) (any, error) {
-		at, err := positions(form, "at")
-		if err != nil {
-			return nil, err
-		}
-		return nil, b.Replay(ctx, form.Get("follower"), at...)
-	})
+	answer("POST /v1/replay", b.adminReplay)
 	answer("POST /v1/drop", func(ctx context.Context, form url.Values) (any, error) {
 		at, err := positions(form, "at")
 		if err != nil {
@@ -102,69 +103,28 @@ func formOf(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	return r.Form, nil
 }
 
-// adminEntries streams a query, and with follow what comes after it.
-func (b *Bus) adminEntries(ctx context.Context, form url.Values, out *lines) error {
-	follow := form.Get("follow") == "true"
-	form.Del("follow")
-	q, err := ParseQuery(form)
-	if err != nil || !follow {
-		return b.adminQuery(ctx, q, out, err)
+func (b *Bus) adminBackup(ctx context.Context, form url.Values) (any, error) {
+	dir := form.Get("dir")
+	if !filepath.IsAbs(dir) {
+		return nil, messages.Invalid("request", "dir %q is not absolute: the bus may run in another directory", dir)
 	}
-	if q.Reverse || q.To != nil || !q.Until.IsZero() {
-		return messages.Invalid("query", "what is followed has no end: no to, until or reverse")
-	}
-	news := b.Subscribe(ctx, Subscription{Filter: q.Filter, Ordered: true, Buffer: 1})
-	limit := q.Limit
-	upToHead := func() error {
-		head := position(q.Log, b.engine.Durable().Head(q.Log))
-		q.To = head
-		err := b.adminQuery(ctx, q, out, nil)
-		q.From, q.Since = head, q.Since.Truncate(0)
-		q.Limit = limit - out.count
-		return errors.Join(err, out.flush())
-	}
-	if err := upToHead(); err != nil {
-		return err
-	}
-	for _, err := range news {
-		if limit > 0 && out.count >= limit {
-			return nil
-		}
-		if err != nil && !errors.Is(err, messages.ErrGap) {
-			return err
-		}
-		if err := upToHead(); err != nil {
-			return err
-		}
-	}
-	return nil
+	return nil, b.Backup(ctx, dir)
 }
 
-func (b *Bus) adminQuery(ctx context.Context, q Query, out *lines, err error) error {
+func (b *Bus) adminReplay(ctx context.Context, form url.Values) (any, error) {
+	at, err := positions(form, "at")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for e, err := range b.Entries(ctx, q) {
-		if err != nil {
-			return err
-		}
-		if err := out.put(e); err != nil {
-			return err
-		}
+	choice := Replay{
+		All: form.Get("all") == "true", Key: form.Get("key"), At: at, Preview: form.Get("preview") == "true",
 	}
-	return nil
-}
-
-func (b *Bus) adminParked(_ context.Context, form url.Values, out *lines) error {
-	for p, err := range b.Parked(form.Get("follower")) {
-		if err == nil {
-			err = out.put(p)
-		}
-		if err != nil {
-			return err
+	if limit := form.Get("limit"); limit != "" {
+		if choice.Limit, err = strconv.Atoi(limit); err != nil {
+			return nil, &messages.InvalidError{What: "request", Why: "limit", Cause: err}
 		}
 	}
-	return nil
+	return b.Replay(ctx, form.Get("follower"), choice)
 }
 
 func (b *Bus) adminSeek(ctx context.Context, form url.Values) (any, error) {
@@ -223,54 +183,6 @@ type failure struct {
 	Error *messages.RemoteError `json:"error"`
 }
 
-// lines writes a list, one JSON value a line. The caller is the handler.
-type lines struct {
-	w      http.ResponseWriter
-	buffer *bufio.Writer
-	count  int
-	begun  bool
-}
-
-func (l *lines) put(v json.Marshaler) error {
-	data, err := v.MarshalJSON()
-	if err != nil {
-		return err
-	}
-	l.begin()
-	l.count++
-	l.buffer.Write(data)
-	return l.buffer.WriteByte('\n')
-}
-
-func (l *lines) begin() {
-	if !l.begun {
-		l.begun = true
-		l.w.Header().Set("Content-Type", "application/jsonl")
-	}
-}
-
-// flush sends what there is, if only the head of the answer.
-func (l *lines) flush() error {
-	l.begin()
-	if err := l.buffer.Flush(); err != nil {
-		return err
-	}
-	return http.NewResponseController(l.w).Flush()
-}
-
-// end sends what is left, and err as the answer or as the last line.
-func (l *lines) end(err error) {
-	if err != nil && !l.begun {
-		reply(l.w, nil, err)
-		return
-	}
-	l.begin()
-	if err != nil {
-		json.NewEncoder(l.buffer).Encode(failure{messages.Remote(err)})
-	}
-	l.buffer.Flush()
-}
-
 // statusOf chooses the HTTP status of an error; its codes say more.
 func statusOf(err error) int {
 	for _, s := range []struct {
@@ -282,7 +194,7 @@ func statusOf(err error) int {
 		{http.StatusRequestEntityTooLarge, []error{messages.ErrTooLarge}},
 		{http.StatusNotFound, []error{messages.ErrUnknownFollower, messages.ErrOutOfRange}},
 		{http.StatusGone, []error{messages.ErrTrimmed}},
-		{http.StatusConflict, []error{messages.ErrCursorMoved, messages.ErrPaused, messages.ErrParked, messages.ErrStuck}},
+		{http.StatusConflict, []error{messages.ErrCursorMoved, messages.ErrPaused, messages.ErrParked, messages.ErrStuck, messages.ErrReadOnly, messages.ErrExists}},
 	} {
 		for _, target := range s.errs {
 			if errors.Is(err, target) {

@@ -24,6 +24,8 @@ type Bus struct {
 
 	closing chan struct{} // holds a token while a Shutdown is under way
 	closed  bool          // guarded by closing
+
+	admin admins
 }
 
 // Ticket is the outcome of a Submit or Stage call to come. Tickets of Submit
@@ -54,7 +56,7 @@ func Open(dir string, opts *Options) (*Bus, error) {
 	}
 	b := &Bus{store: store, closing: make(chan struct{}, 1)}
 	system := o.ActorSystem
-	if system == nil {
+	if system == nil && !o.ReadOnly {
 		b.system = quietSystem(o.Logger)
 		system = b.system
 	}
@@ -62,6 +64,11 @@ func Open(dir string, opts *Options) (*Bus, error) {
 	if err != nil {
 		b.shutdown()
 		return nil, errors.Join(err, store.Close(context.Background()))
+	}
+	if o.Admin {
+		if err := b.openSocket(dir); err != nil {
+			return nil, errors.Join(err, b.Close())
+		}
 	}
 	return b, nil
 }
@@ -103,6 +110,9 @@ func (b *Bus) Shutdown(ctx context.Context) error {
 	defer func() { <-b.closing }()
 	if b.closed {
 		return nil
+	}
+	if err := b.admin.stop(ctx); err != nil {
+		return err
 	}
 	err := b.engine.Close(ctx)
 	if errors.Is(err, messages.ErrStuck) {
@@ -276,7 +286,11 @@ func (b *Bus) Drop(ctx context.Context, follower string, at ...messages.Position
 
 // Trim makes one pass of the trimmer by hand. Errors: [messages.ErrReentrant],
 // [messages.ErrClosed], [messages.FailedError].
-func (b *Bus) Trim(ctx context.Context) (Trimmed, error) { return b.engine.TrimNow(ctx) }
+func (b *Bus) Trim(ctx context.Context) (Trimmed, error) { return b.engine.TrimNow(ctx, false) }
+
+// PreviewTrim tells what Trim would do now, and does nothing. Errors: those of
+// Trim.
+func (b *Bus) PreviewTrim(ctx context.Context) (Trimmed, error) { return b.engine.TrimNow(ctx, true) }
 
 // Trimmed is what one pass of the trimmer did.
 type Trimmed = actors.Trimmed
@@ -329,9 +343,8 @@ func Verify(ctx context.Context, dir string, opts *Options) (report Report, err 
 	if err != nil {
 		return Report{}, err
 	}
-	config := o.store(dir)
-	config.ReadOnly = true
-	store, err := persistence.Open(config)
+	o.ReadOnly = true
+	store, err := persistence.Open(o.store(dir))
 	if err != nil {
 		return Report{}, err
 	}

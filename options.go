@@ -46,6 +46,13 @@ type Options struct {
 	// [persistence.Small].
 	Profile persistence.Profile
 
+	// ReadOnly opens a store that is there - closed, left by a crash, or a
+	// backup - and changes nothing on the disk: no actors run, and what was
+	// staged stays staged. Entries, Page, View, Parked, Status, Verify and
+	// Export work; what writes, waits for a follower or listens returns
+	// [messages.ErrReadOnly].
+	ReadOnly bool
+
 	// Durability says when what was appended is on disk; the zero value is
 	// when Append returns. Anything else is weaker: see [Interval] and [None].
 	Durability Durability
@@ -77,6 +84,13 @@ type Options struct {
 	// minute, below 0 never. OnStall must not block.
 	StallAfter time.Duration
 	OnStall    func(FollowerStatus)
+
+	// Admin opens a socket, [AdminSocket], in the store's directory, through
+	// which the command line retinue looks into the bus and commands it while
+	// it works: see [Bus.AdminHandler]. It is for the owner of the process
+	// alone. It needs a directory of the operating system's; see
+	// [Bus.ServeAdmin] for others.
+	Admin bool
 
 	now func() time.Time // the wall clock, set by tests
 }
@@ -115,6 +129,9 @@ func (o Options) check(dir string) (Options, error) {
 	}
 	if o.DB != nil && o.FS != nil {
 		return o, messages.Invalid("options", "FS has no meaning beside DB")
+	}
+	if o.Admin && (o.DB != nil || o.FS != nil || o.ReadOnly) {
+		return o, messages.Invalid("options", "Admin opens a socket in the store's own directory on disk: not with DB, FS or ReadOnly; use ServeAdmin")
 	}
 	if o.Name == "" {
 		o.Name = filepath.Base(dir)
@@ -180,6 +197,7 @@ func (o Options) limits() (Options, error) {
 func (o Options) store(dir string) persistence.Config {
 	return persistence.Config{
 		Dir: dir, FS: o.FS, Profile: o.Profile, DB: o.DB, Prefix: o.Prefix, Fence: o.Fence, Logger: o.Logger,
+		ReadOnly: o.ReadOnly,
 	}
 }
 

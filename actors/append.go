@@ -122,7 +122,7 @@ func (e *Engine) admissible(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return e.open()
+	return e.writable()
 }
 
 // Readable is the door of every call that only reads. Errors:

@@ -128,7 +128,11 @@ func (s *subscriber) take() (e messages.Entry, lost uint64, ok, ended bool) {
 // goes on; it ends with ctx's error, [messages.ErrClosed] or
 // [messages.FailedError]. It can be ranged over once.
 func (e *Engine) Subscribe(ctx context.Context, want Subscription) iter.Seq2[messages.Entry, error] {
-	if err := e.Readable("Subscribe"); err != nil {
+	err := e.Readable("Subscribe")
+	if err == nil {
+		err = e.writable()
+	}
+	if err != nil {
 		return func(yield func(messages.Entry, error) bool) { yield(messages.Entry{}, err) }
 	}
 	if want.Buffer <= 0 {

@@ -87,6 +87,7 @@ type Engine struct {
 	advanced chan struct{}
 
 	staged    stagedTickets
+	left      int // Stage calls that a crash left and a reader leaves
 	broadcast broadcaster
 	callers   callers
 	timers    timers
@@ -138,6 +139,9 @@ func Start(c Config) (*Engine, error) {
 			t.careful = pageEntries
 		}
 		e.trackers[cursor.Name] = t
+	}
+	if c.Store.ReadOnly() {
+		return e, e.still()
 	}
 	name := "retinue-" + url.PathEscape(c.Name) // a slash would name another bus's child
 	tree, err := e.root.SpawnNamed(actor.PropsFromProducer(func() actor.Actor { return &rootActor{engine: e} },

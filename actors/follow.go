@@ -20,7 +20,7 @@ func (e *Engine) Follow(plan *followers.Plan) error {
 	if e.callers.inUpdate() {
 		return fmt.Errorf("Follow from inside an Update: %w", messages.ErrReentrant)
 	}
-	if err := e.open(); err != nil {
+	if err := e.writable(); err != nil {
 		return err
 	}
 	t, err := e.enrol(plan)
@@ -236,7 +236,7 @@ func (e *Engine) commandable(ctx context.Context, what, name string) (*tracker, 
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := e.open(); err != nil {
+	if err := e.writable(); err != nil {
 		return nil, err
 	}
 	return e.tracker(name)

@@ -103,7 +103,7 @@ func (e *Engine) Stage(events []messages.Event, write func(persistence.StagedID,
 	if e.callers.inUpdate() {
 		return nil, fmt.Errorf("Stage from inside an Update: %w", messages.ErrReentrant)
 	}
-	if err := e.open(); err != nil {
+	if err := e.writable(); err != nil {
 		return nil, err
 	}
 	prepared, _, err := e.prepare(events, false)

@@ -18,6 +18,11 @@ type Status struct {
 	// Guarded is true where a failing disk turns into errors. It is false in a
 	// shared database without a fence: there it ends the process.
 	Guarded bool `json:"guarded"`
+	// ReadOnly is true where the store was opened to read.
+	ReadOnly bool `json:"read_only,omitempty"`
+	// Staged is how many Stage calls a crash has left to be ordered; it is 0
+	// unless ReadOnly, since any other Open orders them.
+	Staged int `json:"staged,omitempty"`
 	// Closing is true once Close was called.
 	Closing bool `json:"closing"`
 	// Permanent and Trimmable are the two logs.
@@ -139,6 +144,8 @@ func (e *Engine) Status() Status {
 		Trimmable:   LogStatus{Head: uint64(marks.Trimmable), Horizon: uint64(marks.Horizon), Entries: uint64(marks.Trimmable - marks.Horizon)},
 		ClockOffset: marks.Offset,
 		Closing:     errors.Is(e.open(), messages.ErrClosed),
+		ReadOnly:    e.Store.ReadOnly(),
+		Staged:      e.left,
 	}
 	if cause := e.Store.Fence().Cause(); cause != nil {
 		s.Failed = &messages.FailedError{Cause: cause}
@@ -152,6 +159,10 @@ func (e *Engine) Status() Status {
 		if f.State != NotFollowed {
 			group.Children = append(group.Children, node)
 		}
+	}
+	if s.ReadOnly {
+		s.Tree = Node{Name: "retinue-" + e.Name, State: "read only"}
+		return s
 	}
 	running := Node{Incarnation: 1, State: "running"}
 	writer, trimmer := running, running

@@ -57,7 +57,7 @@ func (t *trimmer) Receive(c actor.Context) {
 		t.arm(c)
 	case trimNow:
 		e := t.engine
-		if _, err := e.trim(); err != nil && e.open() == nil {
+		if _, err := e.trim(false); err != nil && e.open() == nil {
 			e.Logger.Warn("trim failed", slog.Any("error", err))
 		}
 		t.arm(c)
@@ -78,22 +78,22 @@ func (t *trimmer) arm(c actor.Context) {
 	t.timer = time.AfterFunc(t.engine.Trim.Every, func() { root.Send(self, trimNow{}) })
 }
 
-// TrimNow makes one pass. Errors: [messages.ErrReentrant],
-// [messages.ErrClosed], [messages.FailedError].
-func (e *Engine) TrimNow(ctx context.Context) (Trimmed, error) {
+// TrimNow makes one pass, or tells what one would do. Errors:
+// [messages.ErrReentrant], [messages.ErrClosed], [messages.FailedError].
+func (e *Engine) TrimNow(ctx context.Context, preview bool) (Trimmed, error) {
 	if e.callers.current() {
 		return Trimmed{}, fmt.Errorf("Trim from inside a reaction or an Update: %w", messages.ErrReentrant)
 	}
 	if err := e.admissible(ctx); err != nil {
 		return Trimmed{}, err
 	}
-	return e.trim()
+	return e.trim(preview)
 }
 
 // trim finds the new horizon outside the writer and moves it there. What it
 // found can only grow meanwhile: ages rise, cursors and heads move up; a Seek
 // back is checked again by the writer.
-func (e *Engine) trim() (Trimmed, error) {
+func (e *Engine) trim(preview bool) (Trimmed, error) {
 	marks := e.Durable()
 	target, err := e.trimTarget(marks)
 	if err != nil {
@@ -113,11 +113,13 @@ func (e *Engine) trim() (Trimmed, error) {
 		if to <= uint64(w.horizon) {
 			return nil
 		}
+		result.Entries, result.Horizon = to-uint64(w.horizon), messages.TrimmableID(to)
+		if preview {
+			return nil
+		}
 		w.collect()
-		w.batch.Trim(w.horizon, messages.TrimmableID(to))
-		result.Entries = to - uint64(w.horizon)
-		w.horizon = messages.TrimmableID(to)
-		result.Horizon = w.horizon
+		w.batch.Trim(w.horizon, result.Horizon)
+		w.horizon = result.Horizon
 		w.needSync = true
 		return nil
 	})

@@ -65,6 +65,18 @@ var (
 	ErrStuck = errors.New("retinue: reaction does not return")
 	// ErrGap: see [GapError].
 	ErrGap = errors.New("retinue: subscriber was too slow")
+	// ErrReadOnly: the bus was opened to read.
+	ErrReadOnly = errors.New("retinue: opened read-only")
+	// ErrExists: the target of a backup, a restore or an import is there and is
+	// not empty.
+	ErrExists = errors.New("retinue: target exists")
+	// ErrNoSpace: a disk is full.
+	ErrNoSpace = errors.New("retinue: no space left")
+	// ErrImport: see [ImportError].
+	ErrImport = errors.New("retinue: cannot import")
+	// ErrUnfinishedImport: an import into the store was not finished; to import
+	// the same file again finishes it.
+	ErrUnfinishedImport = errors.New("retinue: unfinished import")
 	// ErrEnded: a transaction, a turn or a view used after its end.
 	ErrEnded = errors.New("retinue: used after its end")
 )
@@ -249,3 +261,18 @@ func (e *DamagedError) Unwrap() error        { return e.Cause }
 func Corrupt(what, format string, args ...any) error {
 	return &CorruptError{What: what, Why: fmt.Sprintf(format, args...)}
 }
+
+// ImportError is a line of an export that cannot be imported. Nothing of the
+// line is in the store; what came before it stays, and is not read again once
+// the line is repaired. It is [ErrImport].
+type ImportError struct {
+	// Line counts from 1, the header.
+	Line  uint64
+	Cause error
+}
+
+func (e *ImportError) Error() string {
+	return fmt.Sprintf("retinue: cannot import line %d: %v", e.Line, e.Cause)
+}
+func (e *ImportError) Is(target error) bool { return target == ErrImport }
+func (e *ImportError) Unwrap() error        { return e.Cause }

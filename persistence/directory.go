@@ -2,7 +2,6 @@ package persistence
 
 import (
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -164,8 +163,7 @@ func (s *Store) christen(fs vfs.FS, dir string) error {
 	if err := writeFile(fs, dir, markName, string(make([]byte, 2*markSize))); err != nil {
 		return err
 	}
-	text := fmt.Sprintf("retinue %d %s\n", Format, hex.EncodeToString(id))
-	if err := writeFile(fs, dir, sentinelName, text); err != nil {
+	if err := writeFile(fs, dir, sentinelName, sentinelText(StoreID(id))); err != nil {
 		return err
 	}
 	if err := fs.Remove(fs.PathJoin(dir, newbornName)); err != nil {
@@ -173,6 +171,8 @@ func (s *Store) christen(fs vfs.FS, dir string) error {
 	}
 	return syncDirectory(fs, dir)
 }
+
+func sentinelText(id StoreID) string { return fmt.Sprintf("retinue %d %v\n", Format, id) }
 
 func readFile(fs vfs.FS, name string) (string, error) {
 	f, err := fs.Open(name)

@@ -25,6 +25,8 @@ type Fence struct {
 	// guards is true where the file system below Pebble is fenced, embedded
 	// where this package opens the database.
 	guards, embedded bool
+	// outside is where a backup is being made, nil for nowhere.
+	outside atomic.Pointer[outside]
 	// cause is written before tripped is closed, read after.
 	cause error
 }

@@ -106,6 +106,9 @@ func (f *fencedFS) marker(name, kind string) bool {
 }
 
 func (f *fencedFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	if fs := f.beyond(name); fs != nil {
+		return fs.Create(name, category)
+	}
 	f.pass()
 	if f.marker(name, "MANIFEST") {
 		if err := f.order(name); err != nil {
@@ -129,6 +132,9 @@ func (f *fencedFS) ReuseForWrite(oldname, newname string, category vfs.DiskWrite
 }
 
 func (f *fencedFS) OpenReadWrite(name string, category vfs.DiskWriteCategory, opts ...vfs.OpenOption) (vfs.File, error) {
+	if fs := f.beyond(name); fs != nil {
+		return fs.OpenReadWrite(name, category, opts...)
+	}
 	f.pass()
 	file, err := f.FS.OpenReadWrite(name, category, opts...)
 	if err := f.guard("open", name, f.critical(name), err); err != nil {
@@ -138,6 +144,9 @@ func (f *fencedFS) OpenReadWrite(name string, category vfs.DiskWriteCategory, op
 }
 
 func (f *fencedFS) OpenDir(name string) (vfs.File, error) {
+	if fs := f.beyond(name); fs != nil {
+		return fs.OpenDir(name)
+	}
 	file, err := f.FS.OpenDir(name)
 	if err := f.guard("open directory", name, true, err); err != nil {
 		return nil, err
@@ -146,11 +155,17 @@ func (f *fencedFS) OpenDir(name string) (vfs.File, error) {
 }
 
 func (f *fencedFS) Link(oldname, newname string) error {
+	if fs := f.beyond(newname); fs != nil {
+		return fs.Link(oldname, newname)
+	}
 	f.pass()
 	return f.guard("link", newname, false, f.FS.Link(oldname, newname))
 }
 
 func (f *fencedFS) Remove(name string) error {
+	if fs := f.beyond(name); fs != nil {
+		return fs.Remove(name)
+	}
 	f.pass()
 	if f.marker(name, "") {
 		if err := f.order(name); err != nil {
@@ -161,11 +176,17 @@ func (f *fencedFS) Remove(name string) error {
 }
 
 func (f *fencedFS) RemoveAll(name string) error {
+	if fs := f.beyond(name); fs != nil {
+		return fs.RemoveAll(name)
+	}
 	f.pass()
 	return f.guard("remove", name, false, f.FS.RemoveAll(name))
 }
 
 func (f *fencedFS) Rename(oldname, newname string) error {
+	if fs := f.beyond(newname); fs != nil {
+		return fs.Rename(oldname, newname)
+	}
 	f.pass()
 	return f.guard("rename", newname, f.critical(newname), f.FS.Rename(oldname, newname))
 }

@@ -1,7 +1,6 @@
 package persistence
 
 import (
-	"crypto/rand"
 	"encoding/binary"
 	"fmt"
 
@@ -24,7 +23,7 @@ func (s *Store) loadFormat() error {
 	}
 	switch len(id) {
 	case 0:
-		rand.Read(s.id[:])
+		s.id = newStoreID()
 	case len(s.id):
 		copy(s.id[:], id)
 	default:
@@ -38,6 +37,20 @@ func (s *Store) loadFormat() error {
 	clean, err := s.metaNumber(metaClean, 4)
 	s.opened.Clean = clean == epoch
 	return err
+}
+
+// loadImport refuses a store of which a part is still to come. Errors:
+// [messages.ErrUnfinishedImport].
+func (s *Store) loadImport() error {
+	b, err := get(s.db, s.keys.meta(metaImport))
+	if err != nil || b == nil || s.importing {
+		return err
+	}
+	state, err := decodeImportState(b)
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("%d entries are here: import the same file again: %w", state.entries, messages.ErrUnfinishedImport)
 }
 
 // metaNumber reads a big endian number of size bytes, 0 where it is absent.

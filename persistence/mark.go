@@ -138,14 +138,7 @@ func (m *marker) write() error {
 	if m.file == nil || latest.Event == m.written.Event && latest.Trimmable == m.written.Trimmable {
 		return nil
 	}
-	slot := append(make([]byte, 0, markSize), markMagic...)
-	slot = binary.BigEndian.AppendUint32(slot, Format)
-	slot = append(slot, m.id[:]...)
-	slot = binary.BigEndian.AppendUint64(slot, m.turn+1)
-	slot = binary.BigEndian.AppendUint64(slot, uint64(latest.Event))
-	slot = binary.BigEndian.AppendUint64(slot, uint64(latest.Trimmable))
-	slot = append(slot, make([]byte, 60-len(slot))...)
-	slot = binary.BigEndian.AppendUint32(slot, crc32.Checksum(slot, castagnoli))
+	slot := markSlot(m.id, m.turn+1, latest)
 	if _, err := m.file.WriteAt(slot, int64((m.turn+1)%2)*markSize); err != nil {
 		return err
 	}
@@ -155,6 +148,23 @@ func (m *marker) write() error {
 	m.turn++
 	m.written = latest
 	return nil
+}
+
+func markSlot(id StoreID, turn uint64, heads Heads) []byte {
+	slot := append(make([]byte, 0, markSize), markMagic...)
+	slot = binary.BigEndian.AppendUint32(slot, Format)
+	slot = append(slot, id[:]...)
+	slot = binary.BigEndian.AppendUint64(slot, turn)
+	slot = binary.BigEndian.AppendUint64(slot, uint64(heads.Event))
+	slot = binary.BigEndian.AppendUint64(slot, uint64(heads.Trimmable))
+	slot = append(slot, make([]byte, 60-len(slot))...)
+	return binary.BigEndian.AppendUint32(slot, crc32.Checksum(slot, castagnoli))
+}
+
+// firstMark is the file of a store that was not made here: its second slot is
+// empty.
+func firstMark(id StoreID, heads Heads) string {
+	return string(append(markSlot(id, 2, heads), make([]byte, markSize)...))
 }
 
 // close writes the last heads, and lets go of the file.

@@ -28,6 +28,7 @@ const (
 	metaHorizon   = "horizon"   // u64, by a trim
 	metaClean     = "clean"     // u32, by Close: the epoch that ended well
 	metaFollowers = "followers" // u32, by the start of a new follower
+	metaImport    = "import"    // importState, by an import that is not finished
 )
 
 // Config says where a store is. Either Dir or DB is set.
@@ -48,6 +49,11 @@ type Config struct {
 	// ReadOnly opens a store that is there, to read and to verify: nothing is
 	// written but Pebble's lock, and no batch may be committed.
 	ReadOnly bool
+
+	// partial allows a copy that is not finished; rename gives it a new store
+	// id instead of counting an epoch.
+	// importing allows an import that is not finished.
+	partial, rename, importing bool
 }
 
 // open holds what this process has open: a canonical path or a database and
@@ -72,7 +78,7 @@ type directoryPlace struct {
 // [messages.CorruptError], [messages.FailedError], or what the file system
 // said.
 func Open(c Config) (*Store, error) {
-	s := &Store{fence: c.Fence, readOnly: c.ReadOnly, jobs: make(chan commitJob), stopped: make(chan struct{})}
+	s := &Store{fence: c.Fence, readOnly: c.ReadOnly, rename: c.rename, importing: c.importing, jobs: make(chan commitJob), stopped: make(chan struct{})}
 	if s.fence == nil {
 		s.fence = NewFence()
 	}
@@ -134,6 +140,9 @@ func (s *Store) embed(c Config) (err error) {
 		return err
 	}
 	s.release = func() error { free(); return nil }
+	if !c.partial && isPartial(d.fs, d.dir) {
+		return errors.Join(fmt.Errorf("%s is a backup or a restore that was not finished: %w", d.dir, messages.ErrNotStore), s.release())
+	}
 	if _, _, err := inspect(d.fs, d.dir); err != nil {
 		return errors.Join(err, s.release())
 	}
@@ -272,7 +281,7 @@ func reserve(place any, name string) (free func(), err error) {
 // load reads the metadata and counts this Open as a new epoch.
 func (s *Store) load() error {
 	for _, read := range []func() error{
-		s.loadFormat, s.loadHeads, s.compareMark, s.compareEntries, s.loadTypes, s.loadFollowers, s.loadBuckets,
+		s.loadFormat, s.loadImport, s.loadHeads, s.compareMark, s.compareEntries, s.loadTypes, s.loadFollowers, s.loadBuckets,
 	} {
 		if err := read(); err != nil {
 			return err
@@ -282,6 +291,11 @@ func (s *Store) load() error {
 		return nil
 	}
 	b := s.db.NewBatch()
+	if s.rename {
+		s.id = newStoreID()
+		check(b.Set(s.keys.meta(metaStore), s.id[:], nil))
+		return s.commit(b, true)
+	}
 	s.epoch++
 	check(b.Set(s.keys.meta(metaFormat), binary.BigEndian.AppendUint32(nil, Format), nil))
 	check(b.Set(s.keys.meta(metaStore), s.id[:], nil))

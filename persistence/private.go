@@ -8,8 +8,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// privateFS makes files that their owner alone may read and write. Pebble's
-// are 0666 less the umask, and a file system of its kind cannot be told.
+// privateFS makes files and directories that their owner alone may read and
+// write. Pebble's files are 0666 less the umask, and a file system of its kind cannot be told.
 type privateFS struct{ vfs.FS }
 
 // private wraps a file system that is the operating system's beneath all
@@ -24,6 +24,10 @@ func private(fs vfs.FS) vfs.FS {
 func (f privateFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
 	file, err := f.FS.Create(name, category)
 	return f.file(name, file, err)
+}
+
+func (f privateFS) MkdirAll(name string, perm os.FileMode) error {
+	return f.FS.MkdirAll(name, perm&0o700)
 }
 
 func (f privateFS) ReuseForWrite(oldname, newname string, category vfs.DiskWriteCategory) (vfs.File, error) {

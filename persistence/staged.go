@@ -96,6 +96,16 @@ func (s *Store) StagedRecords(from StagedID, limit int) ([]Staged, error) {
 	return all, err
 }
 
+// CountStaged counts the committed Stage calls that are not ordered yet.
+func (s *Store) CountStaged() (n int, err error) {
+	lower, upper := s.keys.bounds(spaceStaged)
+	err = s.walk(lower, upper, func(_, _ []byte) (bool, error) {
+		n++
+		return true, nil
+	})
+	return n, err
+}
+
 // StagedKey is the idempotency key under which a Stage call is remembered, so
 // that a batch which is applied twice orders its events once. It starts with
 // a zero byte, which no user's key does.

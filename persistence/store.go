@@ -2,6 +2,7 @@ package persistence
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -18,6 +19,11 @@ import (
 // key for effects outside the database. A restored or imported store gets a
 // new one.
 type StoreID [16]byte
+
+func newStoreID() (id StoreID) {
+	rand.Read(id[:])
+	return id
+}
 
 // String returns 32 hexadecimal digits.
 func (id StoreID) String() string { return hex.EncodeToString(id[:]) }
@@ -49,10 +55,14 @@ type Store struct {
 	// opened is what was found on disk; the writer keeps the present values.
 	opened Opened
 
-	readOnly bool
+	// rename: the store was opened to get another id, and is not signed;
+	// importing: to be filled.
+	readOnly, rename, importing bool
 
 	place *directory // nil in a shared database
 	mark  marker
+
+	copying sync.Mutex // held by a backup
 
 	jobs    chan commitJob
 	stopped chan struct{}
@@ -95,6 +105,9 @@ func (s *Store) ID() StoreID { return s.id }
 
 // Fence returns the fence of the store.
 func (s *Store) Fence() *Fence { return s.fence }
+
+// ReadOnly reports whether the store was opened to read.
+func (s *Store) ReadOnly() bool { return s.readOnly }
 
 // Shared reports whether the database is the program's own.
 func (s *Store) Shared() bool { return len(s.keys.prefix) > 0 }
@@ -277,7 +290,7 @@ func (s *Store) end() error {
 
 // sign says that this epoch ended well, in the log and behind it.
 func (s *Store) sign() error {
-	if s.readOnly {
+	if s.readOnly || s.rename {
 		s.mark.drop()
 		return nil
 	}

@@ -1,0 +1,180 @@
+package persistence
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/retinue-go/retinue/messages"
+)
+
+// Backup copies the store into a directory that is not there yet, while the
+// store is in use: everything up to heads, which are durable, and whole
+// batches after that. The copy is verified before it gets its name. Tables
+// are hard links where the file system allows.
+//
+// Errors: [messages.InvalidError] in a shared database, [messages.ErrExists],
+// [messages.ErrInUse] while another backup is being made,
+// [messages.ErrNoSpace], [messages.CorruptError] and [messages.DamagedError]
+// where the copy does not verify, [messages.FailedError],
+// [messages.ErrClosed], ctx's error, or the file system's. After an error
+// nothing is there.
+func (s *Store) Backup(ctx context.Context, dir string, heads Heads, log *slog.Logger) error {
+	if s.place == nil {
+		return messages.Invalid("backup", "the database is the program's own: make a checkpoint of it, which takes along every store in it")
+	}
+	if err := s.use(); err != nil {
+		return err
+	}
+	defer s.users.Done()
+	if !s.copying.TryLock() {
+		return fmt.Errorf("retinue: backup to %s: another is being made: %w", dir, messages.ErrInUse)
+	}
+	defer s.copying.Unlock()
+	err := s.backup(ctx, dir, heads, log)
+	if err != nil {
+		return fmt.Errorf("retinue: backup to %s: %w", dir, full(err))
+	}
+	return nil
+}
+
+func (s *Store) backup(ctx context.Context, dir string, heads Heads, log *slog.Logger) error {
+	if dir == "" {
+		return messages.Invalid("backup", "no directory")
+	}
+	p, err := beginPartial(s.place.fs, s.place.fs.PathJoin(dir), false, log)
+	if err != nil {
+		return err
+	}
+	if err := s.fill(ctx, p, heads); err != nil {
+		return errors.Join(err, p.discard())
+	}
+	return p.finish()
+}
+
+// fill copies the store and verifies the copy.
+func (s *Store) fill(ctx context.Context, p *partial, heads Heads) error {
+	copied := s.checkpoint
+	if s.readOnly {
+		copied = func(ctx context.Context, p *partial) error { return p.copyFrom(ctx, s.place.database()) }
+	}
+	if err := copied(ctx, p); err != nil {
+		return err
+	}
+	if err := p.sign(s.id, heads); err != nil {
+		return err
+	}
+	opened, err := p.verify(ctx, Small)
+	if err != nil {
+		return err
+	}
+	return p.sign(s.id, opened.Heads)
+}
+
+// checkpoint has Pebble make the copy. It cannot be told to stop, but its
+// files can.
+func (s *Store) checkpoint(ctx context.Context, p *partial) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s.fence.leave(ctx, p.dir)
+	defer s.fence.leave(nil, "")
+	done := make(chan error, 1)
+	go func() { done <- s.db.Checkpoint(p.database()) }()
+	select {
+	case err := <-done:
+		return err
+	case <-s.fence.Tripped():
+		return &messages.FailedError{Cause: s.fence.Cause()}
+	}
+}
+
+// outside is a directory that Pebble writes and that is none of the
+// database's: what fails there does not fail the store.
+type outside struct {
+	ctx context.Context
+	dir string
+}
+
+// leave tells the fence of a directory outside, "" of none.
+func (f *Fence) leave(ctx context.Context, dir string) {
+	if dir == "" {
+		f.outside.Store(nil)
+		return
+	}
+	f.outside.Store(&outside{ctx, dir})
+}
+
+// beyond returns the file system of a name that is outside the fence, nil for
+// one inside.
+func (f *fencedFS) beyond(name string) vfs.FS {
+	o := f.fence.outside.Load()
+	if o == nil || !strings.HasPrefix(name, o.dir) {
+		return nil
+	}
+	return interruptibleFS{f.FS, o.ctx}
+}
+
+// Restore makes a store in to.Dir out of a backup, or of any closed store, in
+// from.Dir. It copies every byte, gives the copy a store id of its own, and
+// verifies it before it gets its name.
+//
+// Errors: those of Open for the backup; [messages.ErrExists] where to.Dir is
+// not empty; [messages.ErrInUse], [messages.ErrNoSpace], ctx's error, or the
+// file system's. After an error nothing is there.
+func Restore(ctx context.Context, from, to Config) error {
+	from.ReadOnly = true
+	s, err := Open(from)
+	if err != nil {
+		return err
+	}
+	err = s.restore(ctx, to)
+	if closing := s.Close(context.WithoutCancel(ctx)); err == nil {
+		err = closing
+	}
+	if err != nil {
+		return fmt.Errorf("retinue: restore to %s: %w", to.Dir, full(err))
+	}
+	return nil
+}
+
+func (s *Store) restore(ctx context.Context, to Config) error {
+	p, err := beginPartial(s.place.fs, s.place.fs.PathJoin(to.Dir), true, to.Logger)
+	if err != nil {
+		return err
+	}
+	if err := s.refill(ctx, p, to.Profile); err != nil {
+		return errors.Join(err, p.discard())
+	}
+	return p.finish()
+}
+
+func (s *Store) refill(ctx context.Context, p *partial, profile Profile) error {
+	if err := p.copyFrom(ctx, s.place.database()); err != nil {
+		return err
+	}
+	if err := p.sign(s.id, s.opened.Heads); err != nil {
+		return err
+	}
+	id, err := p.rename(ctx, profile)
+	if err != nil {
+		return err
+	}
+	if err := p.sign(id, s.opened.Heads); err != nil {
+		return err
+	}
+	_, err = p.verify(ctx, profile)
+	return err
+}
+
+// rename gives the copy a store id of its own.
+func (p *partial) rename(ctx context.Context, profile Profile) (StoreID, error) {
+	s, err := Open(Config{Dir: p.dir, FS: p.fs, Profile: profile, partial: true, rename: true})
+	if err != nil {
+		return StoreID{}, err
+	}
+	return s.id, s.Close(context.WithoutCancel(ctx))
+}
