@@ -29,7 +29,7 @@ func (b *Bus) adminEntries(ctx context.Context, form url.Values, out *lines) err
 		if err := b.adminQuery(ctx, q, out, nil); err != nil {
 			return false, err
 		}
-		q.From, q.Limit = q.To, limit-out.count
+		q.From, q.Limit = q.To, max(limit-out.count, 0)
 		return limit == 0 || q.Limit > 0, out.flush()
 	}
 	if more, err := upToHead(); err != nil || !more {
@@ -72,9 +72,9 @@ func (b *Bus) adminExport(ctx context.Context, form url.Values, out *lines) erro
 	if err != nil {
 		name, text = "Retinue-Error", messages.Remote(err)
 	}
-	data, err := json.Marshal(text)
+	data, _ := json.Marshal(text)
 	out.w.Header().Set(http.TrailerPrefix+name, string(data))
-	return err
+	return nil
 }
 
 func (b *Bus) adminParked(_ context.Context, form url.Values, out *lines) error {
