@@ -30,8 +30,8 @@ const maxSocketPath = 103
 //
 // Errors: [messages.ErrClosed] once the bus is closed; the listener's.
 func (b *Bus) ServeAdmin(l net.Listener) error {
-	base, cancel := context.WithCancel(context.Background())
-	defer cancel()
+	base, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
 	server := &http.Server{
 		Handler:           b.AdminHandler(),
 		BaseContext:       func(net.Listener) context.Context { return base },
@@ -54,18 +54,18 @@ func (b *Bus) ServeAdmin(l net.Listener) error {
 type admins struct {
 	mu      sync.Mutex
 	closed  bool
-	servers map[*http.Server]context.CancelFunc
+	servers map[*http.Server]context.CancelCauseFunc
 	done    sync.WaitGroup
 }
 
-func (a *admins) add(s *http.Server, cancel context.CancelFunc) bool {
+func (a *admins) add(s *http.Server, cancel context.CancelCauseFunc) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.closed {
 		return false
 	}
 	if a.servers == nil {
-		a.servers = make(map[*http.Server]context.CancelFunc)
+		a.servers = make(map[*http.Server]context.CancelCauseFunc)
 	}
 	a.servers[s] = cancel
 	a.done.Add(1)
@@ -85,7 +85,7 @@ func (a *admins) stop(ctx context.Context) error {
 	defer a.mu.Unlock()
 	a.closed = true
 	for s, cancel := range a.servers {
-		cancel()
+		cancel(messages.ErrClosed)
 		if err := s.Shutdown(ctx); err != nil {
 			s.Close()
 			return errors.Join(&messages.StuckError{Names: []string{"an admin request"}}, err)

@@ -17,7 +17,8 @@ const maxAdminBody = 1 << 20
 
 // AdminHandler serves the bus to the command line, and to a console to come:
 // HTTP with parameters as in a form, and answers in JSON. A failure is
-// {"error": …} with a [messages.RemoteError]. Lists are one JSON value a line;
+// {"error": …} with a [messages.RemoteError], and what was done until then as
+// "result". Lists are one JSON value a line;
 // a failure in the middle is the last line.
 //
 //	GET  /v1/status                            Status
@@ -48,7 +49,7 @@ func (b *Bus) AdminHandler() http.Handler {
 			if err == nil {
 				v, err = do(r.Context(), form)
 			}
-			reply(w, v, err)
+			reply(w, v, ended(r, err))
 		})
 	}
 	stream := func(pattern string, do func(context.Context, url.Values, *lines) error) {
@@ -58,7 +59,7 @@ func (b *Bus) AdminHandler() http.Handler {
 			if err == nil {
 				err = do(r.Context(), form, out)
 			}
-			out.end(err)
+			out.end(ended(r, err))
 		})
 	}
 	answer("GET /v1/status", func(context.Context, url.Values) (any, error) { return b.Status(), nil })
@@ -89,6 +90,14 @@ func (b *Bus) AdminHandler() http.Handler {
 		return b.Trim(ctx)
 	})
 	return http.NewCrossOriginProtection().Handler(mux)
+}
+
+// ended names what has ended a request: the bus, rather than its context.
+func ended(r *http.Request, err error) error {
+	if cause := context.Cause(r.Context()); errors.Is(err, context.Canceled) && errors.Is(cause, messages.ErrClosed) {
+		return cause
+	}
+	return err
 }
 
 func formOf(w http.ResponseWriter, r *http.Request) (url.Values, error) {
@@ -165,7 +174,7 @@ func positions(form url.Values, name string) ([]messages.Position, error) {
 func reply(w http.ResponseWriter, v any, err error) {
 	status := http.StatusOK
 	if err != nil {
-		v, status = failure{messages.Remote(err)}, statusOf(err)
+		v, status = failure{messages.Remote(err), v}, statusOf(err)
 	}
 	if v == nil {
 		v = struct{}{}
@@ -179,8 +188,10 @@ func reply(w http.ResponseWriter, v any, err error) {
 	w.Write(append(body, '\n'))
 }
 
+// failure is an answer that tells why, and what was done until then.
 type failure struct {
-	Error *messages.RemoteError `json:"error"`
+	Error  *messages.RemoteError `json:"error"`
+	Result any                   `json:"result,omitempty"`
 }
 
 // statusOf chooses the HTTP status of an error; its codes say more.

@@ -142,7 +142,7 @@ func (l *lines) end(err error) {
 	}
 	l.begin()
 	if err != nil {
-		json.NewEncoder(l.buffer).Encode(failure{messages.Remote(err)})
+		json.NewEncoder(l.buffer).Encode(failure{Error: messages.Remote(err)})
 	}
 	l.buffer.Flush()
 }

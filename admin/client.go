@@ -81,31 +81,45 @@ func (c *Client) do(ctx context.Context, method, path string, form url.Values) (
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(answer.Body, 1<<20))
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = failureOf(text)
 	}
-	if failed := failureOf(text); failed != nil {
-		return nil, failed
+	if err == nil {
+		err = fmt.Errorf("retinue: %s answers %s: %.200q", target, answer.Status, text)
 	}
-	return nil, fmt.Errorf("retinue: %s answers %s: %.200q", target, answer.Status, text)
+	return nil, err
 }
 
-// failureOf returns the error that text is, nil for any other.
+// failure is an answer that tells why. It unwraps to its error.
+type failure struct {
+	*messages.RemoteError `json:"error"`
+	Result                json.RawMessage `json:"result"`
+}
+
+func (f *failure) Unwrap() error { return f.RemoteError }
+
+// failureOf returns the failure that text is, nil for any other.
 func failureOf(text []byte) error {
 	if !bytes.HasPrefix(text, []byte(`{"error":`)) {
 		return nil
 	}
-	var f struct {
-		Error *messages.RemoteError `json:"error"`
-	}
+	var f failure
 	if err := json.Unmarshal(text, &f); err != nil {
 		return fmt.Errorf("retinue: %w in the answer %.200q", err, text)
 	}
-	return f.Error.Err()
+	return &f
 }
 
+// call asks for one value. With an error, into holds what was done until then.
 func (c *Client) call(ctx context.Context, method, path string, form url.Values, into any) error {
 	answer, err := c.do(ctx, method, path, form)
+	var failed *failure
+	if errors.As(err, &failed) {
+		if into != nil && len(failed.Result) > 0 {
+			err = errors.Join(failed.RemoteError, json.Unmarshal(failed.Result, into))
+		}
+		return err
+	}
 	if err != nil {
 		return err
 	}
