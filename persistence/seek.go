@@ -113,8 +113,9 @@ func (s *scan) findTrimmable(tid messages.TrimmableID, hint messages.EventID, up
 
 // seekTime returns the first id in [from, to) whose entry was ordered at or
 // after ordered, in nanoseconds since 1970; to where there is none. What is
-// below the horizon is passed over. Errors: [messages.CorruptError], Pebble's.
-func (r *reader) seekTime(log messages.Log, ordered uint64, from, to uint64) (found uint64, err error) {
+// below the horizon is passed over. What it reads is added to stats. Errors:
+// [messages.CorruptError], Pebble's.
+func (r *reader) seekTime(log messages.Log, ordered uint64, from, to uint64, stats *ReadStats) (found uint64, err error) {
 	from = max(from, 1)
 	if from >= to {
 		return to, nil
@@ -127,7 +128,10 @@ func (r *reader) seekTime(log messages.Log, ordered uint64, from, to uint64) (fo
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = closing(it, err) }()
+	defer func() {
+		stats.blocks(it)
+		err = closing(it, err)
+	}()
 	if log == messages.TrimmableLog {
 		it.SetBounds(r.horizonBounds())
 		horizon, err := horizonOf(it)

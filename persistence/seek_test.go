@@ -32,7 +32,7 @@ func TestSeekByTimeAgreesWithAPlainSlice(t *testing.T) {
 					break
 				}
 			}
-			if got, err := l.seekTime(log, at, from, to); got != want || err != nil {
+			if got, err := l.seekTime(log, at, from, to, nil); got != want || err != nil {
 				t.Fatalf("%v log, %d in [%d, %d): got %d, %v, want %d", log, at, from, to, got, err, want)
 			}
 		}
@@ -45,7 +45,7 @@ func TestSeekByTimeStartsAtTheHorizon(t *testing.T) {
 	l.append(t, some(5, "p", messages.Persistent)...)
 	l.append(t, some(5, "t", messages.Trimmable)...)
 	l.trim(t, 4)
-	if got, err := l.seekTime(messages.TrimmableLog, 0, 1, l.head()); got != 4 || err != nil {
+	if got, err := l.seekTime(messages.TrimmableLog, 0, 1, l.head(), nil); got != 4 || err != nil {
 		t.Errorf("got %d, %v, want 4", got, err)
 	}
 }
