@@ -3,6 +3,7 @@ package persistence
 import (
 	"encoding/binary"
 	"errors"
+	"math"
 	"slices"
 	"time"
 
@@ -137,6 +138,11 @@ func (f typeFilter) Intersects(prop []byte) (bool, error) {
 }
 
 func (f typeFilter) SyntheticSuffixIntersects(_, _ []byte) (bool, error) { return true, nil }
+
+// orderedSince skips what was ordered before ordered, in nanoseconds.
+func orderedSince(ordered uint64) pebble.BlockPropertyFilter {
+	return sstable.NewBlockIntervalFilter(propertyOrdered, ordered/uint64(time.Millisecond), math.MaxUint64, nil)
+}
 
 // Selection is a [messages.Filter] made ready for one dictionary. It follows
 // the dictionary's growth by itself and is for one goroutine at a time; nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2"
 	"pgregory.net/rapid"
 
 	"github.com/retinue-go/retinue/messages"
@@ -37,6 +38,33 @@ func TestSeekByTimeAgreesWithAPlainSlice(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A search loads a block for each time that it halves a wide range, and then
+// one for the rest; not one for each halving down to the entry.
+func TestSeekByTimeInAFlushedLogLoadsFewBlocks(t *testing.T) {
+	for _, collectors := range [][]func() pebble.BlockPropertyCollector{blockPropertyCollectors(), nil} {
+		l := rareKind(t, collectors)
+		defer l.close(t)
+		for at := 0; at < len(l.entries); at += 997 {
+			e := l.entries[at]
+			for _, log := range []messages.Log{messages.Permanent, messages.TrimmableLog} {
+				want, _, err := messages.Span(e, log)
+				if err != nil {
+					continue
+				}
+				loaded := l.blocks(func() {
+					got, err := l.seekTime(log, uint64(e.Ordered.UnixNano()), 1, l.head(), nil)
+					if got != want || err != nil {
+						t.Fatalf("%v log: got %d, %v, want %d", log, got, err, want)
+					}
+				})
+				if collectors != nil && loaded > 60 {
+					t.Errorf("%v log, entry %d: %d blocks", log, want, loaded)
+				}
+			}
+		}
+	}
 }
 
 func TestSeekByTimeStartsAtTheHorizon(t *testing.T) {
