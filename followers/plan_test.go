@@ -14,6 +14,7 @@ import (
 
 func TestPlanRefusesWhatCannotRun(t *testing.T) {
 	batch := func(*followers.Turn, []messages.Entry) error { return nil }
+	deposits := []followers.Reaction{followers.On(ignore[deposited])}
 	props := actor.PropsFromFunc(func(actor.Context) {})
 	on := func(r ...followers.Reaction) followers.Follower {
 		return followers.Follower{Name: "f", Reactions: r}
@@ -54,6 +55,10 @@ func TestPlanRefusesWhatCannotRun(t *testing.T) {
 		{"negative budget", every(func(f *F) { f.Restart.Budget = -1 }), "Budget"},
 		{"negative attempts", every(func(f *F) { f.Poison.After = -1 }), "Poison.After"},
 		{"unknown action", every(func(f *F) { f.Poison.Action = 3 }), "Poison.Action"},
+		{"unknown unknown", F{Name: "f", Reactions: deposits, Unknown: 3}, "none of FailTurn"},
+		{"pass over without reactions", every(func(f *F) { f.Unknown = followers.PassOver }), "without Reactions"},
+		{"give raw to nobody", F{Name: "f", Reactions: deposits, Unknown: followers.GiveRaw}, "go together"},
+		{"raw that is never called", F{Name: "f", Reactions: deposits, Raw: pass}, "go together"},
 		{"unknown trimmed", every(func(f *F) { f.Trimmed = 2 }), "Trimmed"},
 		{"unknown log", every(func(f *F) { f.Log = 2 }), "Log"},
 		{"start at nothing", every(func(f *F) { f.Start = followers.At(nil) }), "start"},
@@ -124,6 +129,7 @@ func TestWantsIsTheFilterNarrowedToWhatReactionsRead(t *testing.T) {
 	dep, wit := deposited{}.EventType(), withdrawn{}.EventType()
 	both := []followers.Reaction{followers.On(ignore[deposited]), followers.On(ignore[withdrawn])}
 	nothing := messages.Filter{Types: []messages.Type{{}}}
+	noon := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 	tests := []struct {
 		name     string
 		follower followers.Follower
@@ -142,6 +148,12 @@ func TestWantsIsTheFilterNarrowedToWhatReactionsRead(t *testing.T) {
 			messages.Filter{Types: []messages.Type{dep}, Instances: []uint32{2}}},
 		{"reactions and another module",
 			followers.Follower{Reactions: both, Filter: messages.Filter{Modules: []string{"bank"}}}, nothing},
+		{"reactions, and raw for the rest",
+			followers.Follower{Reactions: both, Unknown: followers.GiveRaw, Raw: pass, Filter: messages.Filter{Modules: []string{"wallet"}}},
+			messages.Filter{Modules: []string{"wallet"}}},
+		{"reactions and what is in the record",
+			followers.Follower{Reactions: both, Filter: messages.Filter{Correlations: []string{"c"}, HappenedUntil: noon}},
+			messages.Filter{Types: []messages.Type{dep, wit}, Correlations: []string{"c"}, HappenedUntil: noon}},
 		{"reactions and other types",
 			followers.Follower{Reactions: both, Filter: messages.Filter{Types: []messages.Type{{Kind: "deposited"}}}}, nothing},
 	}
