@@ -189,4 +189,3 @@ func result[L messages.Event](p *plan, pair Pair) (r Result[L], err error) {
 	}
 	return r, err
 }
-

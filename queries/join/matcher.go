@@ -224,6 +224,12 @@ func (m *Matcher) Due() (ordered time.Time, ok bool) {
 	return m.ordered.Add(earliest.Sub(m.watermark())).Add(1), true
 }
 
+// behind reports whether a call left something over for the next.
+func (m *Matcher) behind() bool {
+	due, ok := m.Due()
+	return ok && !due.After(m.ordered)
+}
+
 func (m *Matcher) begin() {
 	clear(m.found)
 	m.found = m.found[:0]

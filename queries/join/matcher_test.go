@@ -16,13 +16,25 @@ import (
 
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
-func at(seconds int) time.Time { return noon.Add(time.Duration(seconds) * time.Second) }
+// at is a moment so long after noon.
+func at(d time.Duration) time.Time { return noon.Add(d) }
+
+const s = time.Second
 
 // step is an entry in the log, or a tick where it has no key.
 type step struct {
 	key              string
 	right            bool
-	happened, placed int // seconds after noon
+	happened, placed time.Duration // after noon
+	id               uint64        // where it is not the place in the slice, from 1
+}
+
+// at returns the step's id.
+func (s step) at(n int) uint64 {
+	if s.id != 0 {
+		return s.id
+	}
+	return uint64(n + 1)
 }
 
 func (s step) item(n int) join.Item {
@@ -51,13 +63,13 @@ func spellAll(pairs []join.Pair) (all []string) {
 
 // run feeds the steps to a matcher, ends the log at an ordering time, and
 // checks on the way that no more is held than the window's content.
-func run(t interface{ Errorf(string, ...any) }, w join.Window, steps []step, end int) (found []string) {
+func run(t interface{ Errorf(string, ...any) }, w join.Window, steps []step, end time.Duration) (found []string) {
 	m := join.NewMatcher(w)
-	for n, s := range steps {
-		if s.key == "" {
-			found = append(found, spellAll(m.Tick(at(s.placed)))...)
+	for n, e := range steps {
+		if e.key == "" {
+			found = append(found, spellAll(m.Tick(at(e.placed)))...)
 		} else {
-			found = append(found, spellAll(m.Add(s.item(n)))...)
+			found = append(found, spellAll(m.Add(e.item(n)))...)
 		}
 		if held, most := m.Held(), content(w, steps[:n+1]); held > most {
 			t.Errorf("after step %d %d items are held, the window has %d", n+1, held, most)
@@ -71,7 +83,7 @@ func run(t interface{ Errorf(string, ...any) }, w join.Window, steps []step, end
 }
 
 // clockOf is the join's clock after the steps.
-func clockOf(w join.Window, steps []step) (clock, placed int, any bool) {
+func clockOf(w join.Window, steps []step) (clock, placed time.Duration, any bool) {
 	for _, s := range steps {
 		now := s.placed
 		if w.Time == join.Event {
@@ -82,17 +94,18 @@ func clockOf(w join.Window, steps []step) (clock, placed int, any bool) {
 			clock += max(s.placed-placed, 0)
 			placed = max(placed, s.placed)
 		case s.key == "":
-		case !any || now >= clock-seconds(w.Lateness):
+		case !any || now >= clock-w.Lateness:
 			if !any || now > clock {
 				clock = now
 			}
-			any, placed = true, max(placed, s.placed)
+			if !any || s.placed > placed {
+				placed = s.placed
+			}
+			any = true
 		}
 	}
 	return clock, placed, any
 }
-
-func seconds(d time.Duration) int { return int(d / time.Second) }
 
 // content is how many entries lie between the clock and the far end of the
 // window behind it.
@@ -103,7 +116,7 @@ func content(w join.Window, steps []step) (n int) {
 		if w.Time == join.Event {
 			now = s.happened
 		}
-		if s.key != "" && now >= clock-seconds(w.Lateness)-seconds(w.Within) {
+		if s.key != "" && now >= clock-w.Lateness-w.Within {
 			n++
 		}
 	}
@@ -111,10 +124,11 @@ func content(w join.Window, steps []step) (n int) {
 }
 
 // naive is the join as two loops over all entries, sorted by time.
-func naive(w join.Window, steps []step, end int) (found []string) {
+func naive(w join.Window, steps []step, end time.Duration) (found []string) {
 	type entry struct {
 		step
-		n, at int
+		n     int
+		at    time.Duration
 		taken bool
 	}
 	var sorted []*entry
@@ -126,7 +140,7 @@ func naive(w join.Window, steps []step, end int) (found []string) {
 		if w.Time == join.Event {
 			e.at = s.happened
 		}
-		if clock, _, any := clockOf(w, steps[:n]); any && e.at < clock-seconds(w.Lateness) {
+		if clock, _, any := clockOf(w, steps[:n]); any && e.at < clock-w.Lateness {
 			found = append(found, spellOne(join.Late, e.step, n))
 			continue
 		}
@@ -147,7 +161,7 @@ func naive(w join.Window, steps []step, end int) (found []string) {
 		}
 		var left *entry
 		for _, l := range sorted[:i] {
-			if !l.right && l.key == r.key && r.at <= l.at+seconds(w.Within) && (w.Many || !l.taken) {
+			if !l.right && l.key == r.key && r.at <= l.at+w.Within && (w.Many || !l.taken) {
 				left = l
 			}
 		}
@@ -156,13 +170,13 @@ func naive(w join.Window, steps []step, end int) (found []string) {
 			continue
 		}
 		left.taken = true
-		found = append(found, fmt.Sprintf("%v %d-%d", join.Matched, left.n+1, r.n+1))
+		found = append(found, fmt.Sprintf("%v %d-%d", join.Matched, left.step.at(left.n), r.step.at(r.n)))
 	}
 	clock, _, _ := clockOf(w, append(slices.Clone(steps), step{placed: end}))
 	for _, l := range sorted {
 		switch {
 		case l.right || l.taken:
-		case l.at+seconds(w.Within) < clock-seconds(w.Lateness):
+		case l.at+w.Within < clock-w.Lateness:
 			found = append(found, spellOne(join.TimedOut, l.step, l.n))
 		default:
 			found = append(found, spellOne(join.Open, l.step, l.n))
@@ -173,9 +187,9 @@ func naive(w join.Window, steps []step, end int) (found []string) {
 
 func spellOne(o join.Outcome, s step, n int) string {
 	if s.right {
-		return fmt.Sprintf("%v -%d", o, n+1)
+		return fmt.Sprintf("%v -%d", o, s.at(n))
 	}
-	return fmt.Sprintf("%v %d-", o, n+1)
+	return fmt.Sprintf("%v %d-", o, s.at(n))
 }
 
 func windows(t *rapid.T) join.Window {
@@ -192,19 +206,19 @@ func windows(t *rapid.T) join.Window {
 
 // logs draws entries and ticks whose ordering time never decreases, while the
 // time of the event strays.
-func logs(t *rapid.T) (steps []step, end int) {
-	now := 0
+func logs(t *rapid.T) (steps []step, end time.Duration) {
+	var now time.Duration
 	for range rapid.IntRange(0, 40).Draw(t, "entries") {
-		now += rapid.SampledFrom([]int{0, 0, 1, 1, 2, 5}).Draw(t, "pause")
-		s := step{placed: now}
+		now += rapid.SampledFrom([]time.Duration{0, 0, s, s, 2 * s, 5 * s}).Draw(t, "pause")
+		e := step{placed: now}
 		if !rapid.Bool().Draw(t, "tick") || rapid.Bool().Draw(t, "rather an entry") {
-			s.key = rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "key")
-			s.right = rapid.Bool().Draw(t, "right")
-			s.happened = now - rapid.IntRange(-2, 8).Draw(t, "delay")
+			e.key = rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "key")
+			e.right = rapid.Bool().Draw(t, "right")
+			e.happened = now - s*time.Duration(rapid.IntRange(-2, 8).Draw(t, "delay"))
 		}
-		steps = append(steps, s)
+		steps = append(steps, e)
 	}
-	return steps, now + rapid.IntRange(0, 15).Draw(t, "rest")
+	return steps, now + s*time.Duration(rapid.IntRange(0, 15).Draw(t, "rest"))
 }
 
 func TestMatcherFindsWhatTwoLoopsFind(t *testing.T) {
@@ -221,9 +235,11 @@ func TestMatcherFindsWhatTwoLoopsFind(t *testing.T) {
 }
 
 func TestMatcherDecidesAsSaid(t *testing.T) {
-	left := func(key string, s int) step { return step{key: key, happened: s, placed: s} }
-	right := func(key string, s int) step { return step{key: key, right: true, happened: s, placed: s} }
-	tick := func(s int) step { return step{placed: s} }
+	left := func(key string, n time.Duration) step { return step{key: key, happened: n * s, placed: n * s} }
+	right := func(key string, n time.Duration) step {
+		return step{key: key, right: true, happened: n * s, placed: n * s}
+	}
+	tick := func(n time.Duration) step { return step{placed: n * s} }
 	ten := join.Window{Within: 10 * time.Second}
 	event := join.Window{Within: 10 * time.Second, Time: join.Event, Lateness: 5 * time.Second}
 	many := join.Window{Within: 10 * time.Second, Many: true}
@@ -231,7 +247,7 @@ func TestMatcherDecidesAsSaid(t *testing.T) {
 		name  string
 		w     join.Window
 		steps []step
-		end   int
+		end   time.Duration // in seconds
 		want  []string
 	}{
 		{"both ends of the window are in it", ten, []step{left("a", 0), right("a", 0), left("b", 0), right("b", 10)}, 10,
@@ -258,17 +274,17 @@ func TestMatcherDecidesAsSaid(t *testing.T) {
 		{"begun again, with many", many, []step{left("a", 0), right("a", 1), left("a", 2), right("a", 3), right("a", 4)}, 20,
 			[]string{"matched 1-2", "matched 3-4", "matched 3-5"}},
 		{"a right that comes before its left in the log", event, []step{
-			{key: "a", right: true, happened: 4, placed: 0}, {key: "a", happened: 2, placed: 1}}, 20,
+			{key: "a", right: true, happened: 4 * s}, {key: "a", happened: 2 * s, placed: s}}, 20,
 			[]string{"matched 2-1"}},
-		{"as late as may be", event, []step{left("a", 10), {key: "b", happened: 5, placed: 10}}, 10,
+		{"as late as may be", event, []step{left("a", 10), {key: "b", happened: 5 * s, placed: 10 * s}}, 10,
 			[]string{"open 2-", "open 1-"}},
-		{"later than that", event, []step{left("a", 10), {key: "b", happened: 4, placed: 10}}, 10,
+		{"later than that", event, []step{left("a", 10), {key: "b", happened: 4 * s, placed: 10 * s}}, 10,
 			[]string{"late 2-", "open 1-"}},
 		{"what waits for late entries is decided by a tick", event, []step{left("a", 0), right("a", 1), tick(7)}, 7,
 			[]string{"matched 1-2"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if got := run(t, test.w, test.steps, test.end); !slices.Equal(got, test.want) {
+			if got := run(t, test.w, test.steps, test.end*s); !slices.Equal(got, test.want) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
@@ -319,12 +335,12 @@ func TestMatcherTellsTheTrueDuration(t *testing.T) {
 		{Within: time.Hour, Time: join.Event},
 	} {
 		m := join.NewMatcher(w)
-		m.Add(step{key: "a", happened: 1, placed: 10}.item(0))
-		pairs := m.Add(step{key: "a", right: true, happened: 4, placed: 20}.item(1))
-		pairs = append(slices.Clone(pairs), m.Finish(at(20))...)
-		want := 10 * time.Second
+		m.Add(step{key: "a", happened: s, placed: 10 * s}.item(0))
+		pairs := m.Add(step{key: "a", right: true, happened: 4 * s, placed: 20 * s}.item(1))
+		pairs = append(slices.Clone(pairs), m.Finish(at(20*s))...)
+		want := 10 * s
 		if w.Time == join.Event {
-			want = 3 * time.Second
+			want = 3 * s
 		}
 		if len(pairs) != 1 || pairs[0].Took() != want {
 			t.Errorf("time %d: %q took %v, want one match of %v", w.Time, spellAll(pairs), pairs[0].Took(), want)
