@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -138,24 +139,24 @@ func TestAPausedFollowerGetsOneTick(t *testing.T) {
 func TestCatchingUpGoesByTheLogsOwnTime(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		bus := retinuetest.Open(t, nil)
-		for i := range 300 {
+		for i := range 50 {
 			key := fmt.Sprint(i)
 			retinuetest.Append(t, bus, started{key})
-			time.Sleep(30 * time.Minute)
+			time.Sleep(30 * time.Second)
 			retinuetest.Append(t, bus, succeeded{Payment: key})
 		}
-		time.Sleep(24 * time.Hour)
-		follow(t, bus, join.Window{Within: time.Hour}, messages.Permanent, decide)
+		time.Sleep(time.Hour)
+		follow(t, bus, join.Window{Within: time.Minute}, messages.Permanent, decide)
 		retinuetest.RunUntilIdle(t, bus)
-		time.Sleep(3 * time.Hour)
+		time.Sleep(10 * time.Minute)
 		got := decisions(t, bus)
 		for i, d := range got {
 			if want := fmt.Sprintf("matched %d-%d", 2*i+1, 2*i+2); d != want {
 				t.Fatalf("decided %q, want %q", d, want)
 			}
 		}
-		if n := ticks(t, bus); len(got) != 300 || len(n) > 0 {
-			t.Errorf("%d decisions and %d ticks, want 300 and none", len(got), len(n))
+		if n := ticks(t, bus); len(got) != 50 || len(n) > 0 {
+			t.Errorf("%d decisions and %d ticks, want 50 and none", len(got), len(n))
 		}
 	})
 }
@@ -184,6 +185,35 @@ func TestManyThatTimeOutAtOnceAreDecidedInTurns(t *testing.T) {
 		if sum != 1000 || most > 256 {
 			t.Errorf("%d of 1000 timed out, up to %d in a turn, want at most 256", sum, most)
 		}
+	})
+}
+
+// A pause interrupts a turn that overlooks an error, and so does not fail by
+// itself: no new incarnation follows.
+func TestATurnThatIsTakenBackLeavesNothingInMemory(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		bus := retinuetest.Open(t, nil)
+		first := true
+		follow(t, bus, join.Window{Within: time.Hour}, messages.Permanent, func(turn *followers.Turn, r join.Result[started]) error {
+			if first {
+				first = false
+				<-turn.Context().Done()
+				_ = turn.Append(nil)
+				return nil
+			}
+			return decide(turn, r)
+		})
+		retinuetest.Append(t, bus, started{"a"})
+		retinuetest.Append(t, bus, succeeded{Payment: "a"})
+		synctest.Wait()
+		if err := bus.Pause(t.Context(), follower); err != nil {
+			t.Fatal(err)
+		}
+		if err := bus.Resume(t.Context(), follower); err != nil {
+			t.Fatal(err)
+		}
+		retinuetest.RunUntilIdle(t, bus)
+		wantDecisions(t, bus, "matched 1-2")
 	})
 }
 
@@ -231,7 +261,7 @@ func TestFollowerDecidesWhatTwoLoopsFind(t *testing.T) {
 			if err := bus.Resume(t.Context(), follower); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(w.Within + w.Lateness + time.Hour)
+			time.Sleep(w.Within + w.Lateness + time.Minute) // rapid ends after a day
 			retinuetest.RunUntilIdle(t, bus)
 
 			steps, end := stepsOf(t, bus)

@@ -18,59 +18,71 @@ import (
 // has ended by then is [TimedOut], another [Open]. The lefts before the query's
 // beginning are not seen, so their rights are [Unmatched].
 //
-// Errors, yielded last: [messages.InvalidError] for a join that is not fit and
-// for a query with Reverse, Limit or another filter, [messages.DecodeError],
-// and those of [retinue.Bus.Entries].
+// An entry that does not decode is yielded with its [messages.DecodeError] as
+// LeftEntry or RightEntry, takes no part, and does not end the sequence.
+//
+// Any other error comes last: [messages.InvalidError] for a join that is not
+// fit and for a query with Reverse, Limit or a filter of types, and those of
+// [retinue.Bus.Entries].
 func (j Join[L]) Each(ctx context.Context, bus *retinue.Bus, q retinue.Query) iter.Seq2[Result[L], error] {
 	return func(yield func(Result[L], error) bool) {
-		if err := j.each(ctx, bus, q, func(r Result[L]) bool { return yield(r, nil) }); err != nil {
-			yield(Result[L]{}, err)
+		p, err := j.plan()
+		if err == nil {
+			err = p.restrict(&q)
 		}
+		if err != nil {
+			yield(Result[L]{}, err)
+			return
+		}
+		end := endOf(q)
+		m := NewMatcher(p.window)
+		give := func(pairs []Pair) (more bool) {
+			for _, pair := range pairs {
+				if !yield(result[L](p, pair)) {
+					return false
+				}
+			}
+			return true
+		}
+		for e, err := range bus.Entries(ctx, q) {
+			if err != nil {
+				yield(Result[L]{}, err)
+				return
+			}
+			it, ok, err := p.item(e)
+			switch {
+			case err != nil:
+				ok = yield(undecoded[L](it), err)
+			case ok:
+				ok = give(m.Add(it))
+			default:
+				ok = true
+			}
+			if !ok {
+				return
+			}
+		}
+		give(m.Finish(end))
 	}
 }
 
-func (j Join[L]) each(ctx context.Context, bus *retinue.Bus, q retinue.Query, yield func(Result[L]) bool) error {
-	p, err := j.plan()
-	if err == nil {
-		err = p.restrict(&q)
-	}
-	if err != nil {
-		return err
-	}
-	end := time.Now()
+// endOf is the moment as of which a query is judged; zero is its last entry's.
+func endOf(q retinue.Query) time.Time {
+	now := time.Now()
 	switch {
-	case !q.Until.IsZero() && q.Until.Before(end):
-		end = q.Until
+	case !q.Until.IsZero() && q.Until.Before(now):
+		return q.Until
 	case q.To != nil:
-		end = time.Time{}
+		return time.Time{}
 	}
-	m := NewMatcher(p.window)
-	give := func(pairs []Pair) (more bool, err error) {
-		for _, pair := range pairs {
-			r, err := result[L](p, pair)
-			if err != nil || !yield(r) {
-				return false, err
-			}
-		}
-		return true, nil
+	return now
+}
+
+func undecoded[L messages.Event](it Item) Result[L] {
+	if it.Right {
+		return Result[L]{RightEntry: it.Entry}
 	}
-	for e, err := range bus.Entries(ctx, q) {
-		if err != nil {
-			return err
-		}
-		it, ok, err := p.item(e)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			continue
-		}
-		if more, err := give(m.Add(it)); err != nil || !more {
-			return err
-		}
-	}
-	_, err = give(m.Finish(end))
-	return err
+	return Result[L]{LeftEntry: it.Entry}
 }
 
 // restrict makes q a query for the types of the join. Errors:
