@@ -22,6 +22,7 @@ const maxAdminBody = 1 << 20
 // a failure in the middle is the last line.
 //
 //	GET  /v1/status                            Status
+//	GET  /v1/entry     log at                  an entry
 //	GET  /v1/entries   those of [Query.Values] entries, a line each
 //	                   follow=true             and those to come
 //	GET  /v1/parked    follower                Parked, a line each
@@ -63,6 +64,7 @@ func (b *Bus) AdminHandler() http.Handler {
 		})
 	}
 	answer("GET /v1/status", func(context.Context, url.Values) (any, error) { return b.Status(), nil })
+	answer("GET /v1/entry", b.adminEntry)
 	stream("GET /v1/entries", b.adminEntries)
 	stream("GET /v1/parked", b.adminParked)
 	stream("GET /v1/export", b.adminExport)
@@ -110,6 +112,21 @@ func formOf(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 		return nil, &messages.InvalidError{What: "request", Why: "its form", Cause: err}
 	}
 	return r.Form, nil
+}
+
+func (b *Bus) adminEntry(_ context.Context, form url.Values) (any, error) {
+	at, err := positions(form, "at")
+	if err != nil {
+		return nil, err
+	}
+	if len(at) != 1 {
+		return nil, messages.Invalid("request", "%d times at, want one", len(at))
+	}
+	log := messages.Permanent
+	if _, ok := at[0].(messages.TrimmableID); ok {
+		log = messages.TrimmableLog
+	}
+	return b.Entry(log, at[0])
 }
 
 func (b *Bus) adminBackup(ctx context.Context, form url.Values) (any, error) {

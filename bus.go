@@ -312,6 +312,9 @@ func (b *Bus) Subscribe(ctx context.Context, s Subscription) iter.Seq2[messages.
 // Status of a bus at one moment.
 type Status = actors.Status
 
+// LogStatus is what is durable of one log.
+type LogStatus = actors.LogStatus
+
 // FollowerStatus is one follower at one moment.
 type FollowerStatus = actors.FollowerStatus
 

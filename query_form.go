@@ -12,10 +12,11 @@ import (
 
 // Values returns q as the parameters of a URL, which [ParseQuery] reads back:
 //
-//	log from to since until module kind type instance reverse limit
+//	log from to since until module kind type instance correlation
+//	happened_since happened_until reverse limit
 //
 // from and to are ids, times are RFC 3339, a type is module/kind, both escaped
-// as in a path. What stands for nothing is left out. Errors:
+// as in a path. What stands for nothing is left out, and so is Stats. Errors:
 // [messages.ErrNotInLog] for a bound of the other log.
 func (q Query) Values() (url.Values, error) {
 	v := url.Values{}
@@ -39,12 +40,15 @@ func (q Query) Values() (url.Values, error) {
 		}
 		v.Set("to", strconv.FormatUint(last, 10))
 	}
-	for name, t := range map[string]time.Time{"since": q.Since, "until": q.Until} {
+	for name, t := range map[string]time.Time{
+		"since": q.Since, "until": q.Until,
+		"happened_since": q.Filter.HappenedSince, "happened_until": q.Filter.HappenedUntil,
+	} {
 		if !t.IsZero() {
 			v.Set(name, t.UTC().Format(time.RFC3339Nano))
 		}
 	}
-	v["module"], v["kind"] = q.Filter.Modules, q.Filter.Kinds
+	v["module"], v["kind"], v["correlation"] = q.Filter.Modules, q.Filter.Kinds, q.Filter.Correlations
 	for _, t := range q.Filter.Types {
 		v.Add("type", url.PathEscape(t.Module)+"/"+url.PathEscape(t.Kind))
 	}
@@ -61,7 +65,7 @@ func (q Query) Values() (url.Values, error) {
 }
 
 // repeatable are the parameters of a query that may come more than once.
-var repeatable = []string{"module", "kind", "type", "instance"}
+var repeatable = []string{"module", "kind", "type", "instance", "correlation"}
 
 // ParseQuery reads what [Query.Values] returns. Errors: [messages.InvalidError]
 // for a parameter that is unknown, repeated or malformed.
@@ -111,6 +115,12 @@ func (q *Query) set(name, value string) (err error) {
 		q.Since, err = time.Parse(time.RFC3339Nano, value)
 	case "until":
 		q.Until, err = time.Parse(time.RFC3339Nano, value)
+	case "happened_since":
+		q.Filter.HappenedSince, err = time.Parse(time.RFC3339Nano, value)
+	case "happened_until":
+		q.Filter.HappenedUntil, err = time.Parse(time.RFC3339Nano, value)
+	case "correlation":
+		q.Filter.Correlations = append(q.Filter.Correlations, value)
 	case "module":
 		q.Filter.Modules = append(q.Filter.Modules, value)
 	case "kind":

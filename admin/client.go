@@ -169,6 +169,17 @@ func (c *Client) Status(ctx context.Context) (s retinue.Status, err error) {
 	return s, err
 }
 
+// Entry is [retinue.Bus.Entry].
+func (c *Client) Entry(log messages.Log, at messages.Position) (e messages.Entry, err error) {
+	id, _, err := messages.Span(at, log)
+	if err != nil {
+		return e, err
+	}
+	form := url.Values{"log": {log.String()}, "at": {strconv.FormatUint(id, 10)}}
+	err = c.call(context.Background(), http.MethodGet, "/v1/entry", form, &e)
+	return e, err
+}
+
 // Entries is [retinue.Bus.Entries]. The entries are the caller's.
 func (c *Client) Entries(ctx context.Context, q retinue.Query) iter.Seq2[messages.Entry, error] {
 	return c.entries(ctx, q, false)

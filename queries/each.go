@@ -27,7 +27,7 @@ type Decoded[E messages.Event] struct {
 // Any other error comes last: those of [retinue.Bus.Entries], and
 // [messages.InvalidError] for an E that [messages.DescribeOf] refuses or that
 // the log of q never holds.
-func Each[E messages.Event](ctx context.Context, bus *retinue.Bus, q retinue.Query) iter.Seq2[Decoded[E], error] {
+func Each[E messages.Event](ctx context.Context, bus Source, q retinue.Query) iter.Seq2[Decoded[E], error] {
 	return func(yield func(Decoded[E], error) bool) {
 		q, err := of[E](q)
 		if err != nil {

@@ -27,7 +27,7 @@ import (
 // Errors, yielded last: [messages.InvalidError] for a field of q that may not
 // be set, [messages.ErrOutOfRange] and [messages.TrimmedError] where the entry
 // itself is not there, and those of [retinue.Bus.Entries].
-func Effects(ctx context.Context, bus *retinue.Bus, at messages.Position, q retinue.Query) iter.Seq2[Link, error] {
+func Effects(ctx context.Context, bus Source, at messages.Position, q retinue.Query) iter.Seq2[Link, error] {
 	return func(yield func(Link, error) bool) {
 		root, err := entryAt(bus, at)
 		if err == nil {
@@ -73,7 +73,7 @@ type walk struct {
 
 // run reads the trimmable log, and where the trimmer was faster the permanent
 // one up to the horizon.
-func (w *walk) run(ctx context.Context, bus *retinue.Bus) error {
+func (w *walk) run(ctx context.Context, bus Source) error {
 	q := retinue.Query{Until: w.query.Until, Stats: w.query.Stats}
 	for {
 		q.Log, q.From = messages.TrimmableLog, w.next

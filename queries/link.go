@@ -1,9 +1,19 @@
 package queries
 
 import (
+	"context"
+	"iter"
+
 	"github.com/retinue-go/retinue"
 	"github.com/retinue-go/retinue/messages"
 )
+
+// Source is what is read: a [*retinue.Bus], or an admin.Client for one in
+// another process.
+type Source interface {
+	Entry(messages.Log, messages.Position) (messages.Entry, error)
+	Entries(context.Context, retinue.Query) iter.Seq2[messages.Entry, error]
+}
 
 // Link is one entry in a chain of causes and effects. A reaction that appends
 // is what makes such a chain: the entry that it reacted to is the cause of
@@ -22,7 +32,7 @@ type Link struct {
 
 // entryAt returns the entry at a position: from the permanent log where it is
 // there, because that is never trimmed.
-func entryAt(bus *retinue.Bus, at messages.Position) (messages.Entry, error) {
+func entryAt(bus Source, at messages.Position) (messages.Entry, error) {
 	log := messages.Permanent
 	if _, _, err := messages.Span(at, log); err != nil {
 		log = messages.TrimmableLog

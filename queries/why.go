@@ -5,7 +5,6 @@ import (
 	"errors"
 	"iter"
 
-	"github.com/retinue-go/retinue"
 	"github.com/retinue-go/retinue/messages"
 )
 
@@ -19,7 +18,7 @@ import (
 // [messages.ErrOutOfRange] and [messages.TrimmedError] where the entry itself
 // is not there, and those of [retinue.Bus.Entry]; [messages.CorruptError] for a
 // cause that does not lie before its effect; ctx's error.
-func Why(ctx context.Context, bus *retinue.Bus, at messages.Position) iter.Seq2[Link, error] {
+func Why(ctx context.Context, bus Source, at messages.Position) iter.Seq2[Link, error] {
 	return func(yield func(Link, error) bool) {
 		e, err := entryAt(bus, at)
 		for depth := 0; err == nil; depth++ {
@@ -43,7 +42,7 @@ func Why(ctx context.Context, bus *retinue.Bus, at messages.Position) iter.Seq2[
 	}
 }
 
-func causeOf(bus *retinue.Bus, c messages.Cause) (messages.Entry, error) {
+func causeOf(bus Source, c messages.Cause) (messages.Entry, error) {
 	if c.ID != 0 {
 		return entryAt(bus, c.ID)
 	}

@@ -22,6 +22,9 @@ import (
 // access is what a verb does to a store that nobody has open.
 type access bool
 
+// sentinel is the file that makes a directory a store; see docs/format.md.
+const sentinel = "RETINUE"
+
 const (
 	reading access = false
 	writing access = true
@@ -121,15 +124,15 @@ func (f *storeFlags) direct(dir string, a access) (bus *retinue.Bus, closeDB fun
 	if err != nil {
 		return nil, none, usagef("prefix %q: %w", f.prefix, err)
 	}
-	db, fence, err := persistence.OpenShared(dir, a == reading)
+	db, fence, closeDB, err := persistence.OpenShared(dir, a == reading)
 	if err != nil {
 		return nil, none, err
 	}
 	o.DB, o.Fence, o.Prefix = db, fence, []byte(prefix)
 	if bus, err = retinue.Open("", &o); err != nil {
-		return nil, none, errors.Join(err, db.Close())
+		return nil, none, errors.Join(err, closeDB())
 	}
-	return bus, db.Close, nil
+	return bus, closeDB, nil
 }
 
 // follower returns the status of one.

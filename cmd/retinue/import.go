@@ -1,0 +1,58 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/retinue-go/retinue"
+)
+
+func importVerb() *cobra.Command {
+	var o retinue.ImportOptions
+	cmd := &cobra.Command{
+		Use:   "import DIR FILE",
+		Short: "Make a store out of an export",
+		Long: `Make a store out of an export; "-" is standard input. DIR must not exist, or be
+empty. Ids, times and order stay; the store gets an id of its own.
+
+A line that cannot be imported is named, and what came before it is kept:
+repair the file and import it again, to go on from there. So after a crash.
+Until the last line is in, the store does not open.`,
+		Example: `  retinue import copy.db wallet.jsonl
+  zstd -dc wallet.jsonl.zst | retinue import copy.db -`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			from := os.Stdin
+			if args[1] != "-" {
+				file, err := os.Open(args[1])
+				if err != nil {
+					return err
+				}
+				defer file.Close()
+				from = file
+			}
+			bar := newBar("importing", true)
+			defer bar.end()
+			o.Progress = bar.at
+			report, err := retinue.Import(cmd.Context(), args[0], io.Reader(from), nil, o)
+			bar.end()
+			if err != nil {
+				return fmt.Errorf("%s: %w", args[1], err)
+			}
+			text := plural(report.Entries, "entry", "entries") + " imported"
+			if report.Resumed > 0 {
+				text += fmt.Sprintf(", %s of them before", count(report.Resumed))
+			}
+			if report.Cursors > 0 {
+				text += ", with " + plural(report.Cursors, "cursor", "cursors")
+			}
+			note("%s", text)
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&o.Cursors, "cursors", false, "take over where the followers stood, if the export tells")
+	return cmd
+}
