@@ -96,7 +96,7 @@ func (e *Engine) firstCursor(plan *followers.Plan) (persistence.Cursor, error) {
 			err = inRange(plan.Log, c.Next, low, head)
 		}
 	case followers.FromTime:
-		c.Next, err = e.Store.SeekTime(plan.Log, plan.Start.Time(), low, head)
+		c.Next, err = e.Store.SeekTime(plan.Log, plan.Start.Time(), low, head, nil)
 	}
 	return c, err
 }

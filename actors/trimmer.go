@@ -153,7 +153,7 @@ func (e *Engine) orderedBefore(marks *Marks, age time.Duration) (uint64, error) 
 	if err != nil {
 		return 0, err
 	}
-	return e.Store.SeekTime(messages.TrimmableLog, now.Add(-age), uint64(marks.Horizon), uint64(marks.Trimmable))
+	return e.Store.SeekTime(messages.TrimmableLog, now.Add(-age), uint64(marks.Horizon), uint64(marks.Trimmable), nil)
 }
 
 // slowest returns the follower of the trimmable log with the lowest cursor.

@@ -31,6 +31,8 @@ type Turn struct {
 	appended []messages.Prepared
 	err      error
 	open     bool
+	// passedOver: no reaction could read the entry, and [PassOver] let it be.
+	passedOver bool
 }
 
 // maxEvent is the limit of a turn that was told none.
@@ -53,7 +55,7 @@ func (t *Turn) Begin(ctx context.Context, entry messages.Entry, attempt int, liv
 	clear(t.appended)
 	t.appended = t.appended[:0]
 	t.err = nil
-	t.open = true
+	t.open, t.passedOver = true, false
 }
 
 // End closes the turn, for the host and for tests. It returns what the turn
@@ -88,6 +90,10 @@ func (t *Turn) Entry() messages.Entry { return t.entry }
 // Attempt counts the deliveries of this entry, from 1. The count is durable:
 // an attempt that killed the process is one.
 func (t *Turn) Attempt() int { return t.attempt }
+
+// PassedOver reports whether no reaction could read the entry and [PassOver]
+// let it be. For the host, who counts it, and for tests.
+func (t *Turn) PassedOver() bool { return t.passedOver }
 
 // Live reports whether the follower had caught up with the log when the turn
 // was read; false while it works off what happened before.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2"
 	"pgregory.net/rapid"
 
 	"github.com/retinue-go/retinue/messages"
@@ -32,11 +33,38 @@ func TestSeekByTimeAgreesWithAPlainSlice(t *testing.T) {
 					break
 				}
 			}
-			if got, err := l.seekTime(log, at, from, to); got != want || err != nil {
+			if got, err := l.seekTime(log, at, from, to, nil); got != want || err != nil {
 				t.Fatalf("%v log, %d in [%d, %d): got %d, %v, want %d", log, at, from, to, got, err, want)
 			}
 		}
 	})
+}
+
+// A search loads a block for each time that it halves a wide range, and then
+// one for the rest; not one for each halving down to the entry.
+func TestSeekByTimeInAFlushedLogLoadsFewBlocks(t *testing.T) {
+	for _, collectors := range [][]func() pebble.BlockPropertyCollector{blockPropertyCollectors(), nil} {
+		l := rareKind(t, collectors)
+		defer l.close(t)
+		for at := 0; at < len(l.entries); at += 997 {
+			e := l.entries[at]
+			for _, log := range []messages.Log{messages.Permanent, messages.TrimmableLog} {
+				want, _, err := messages.Span(e, log)
+				if err != nil {
+					continue
+				}
+				loaded := l.blocks(func() {
+					got, err := l.seekTime(log, uint64(e.Ordered.UnixNano()), 1, l.head(), nil)
+					if got != want || err != nil {
+						t.Fatalf("%v log: got %d, %v, want %d", log, got, err, want)
+					}
+				})
+				if collectors != nil && loaded > 60 {
+					t.Errorf("%v log, entry %d: %d blocks", log, want, loaded)
+				}
+			}
+		}
+	}
 }
 
 func TestSeekByTimeStartsAtTheHorizon(t *testing.T) {
@@ -45,7 +73,7 @@ func TestSeekByTimeStartsAtTheHorizon(t *testing.T) {
 	l.append(t, some(5, "p", messages.Persistent)...)
 	l.append(t, some(5, "t", messages.Trimmable)...)
 	l.trim(t, 4)
-	if got, err := l.seekTime(messages.TrimmableLog, 0, 1, l.head()); got != 4 || err != nil {
+	if got, err := l.seekTime(messages.TrimmableLog, 0, 1, l.head(), nil); got != 4 || err != nil {
 		t.Errorf("got %d, %v, want 4", got, err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -152,14 +153,26 @@ func (s *Store) Entry(log messages.Log, id uint64) (messages.Entry, error) {
 }
 
 // SeekTime returns the first id in [from, to) that was ordered at or after t,
-// or to.
-func (s *Store) SeekTime(log messages.Log, t time.Time, from, to uint64) (uint64, error) {
+// or to. What it reads is added to stats, which may be nil.
+func (s *Store) SeekTime(log messages.Log, t time.Time, from, to uint64, stats *ReadStats) (uint64, error) {
 	if err := s.use(); err != nil {
 		return 0, err
 	}
 	defer s.users.Done()
 	r := s.reader()
-	return r.seekTime(log, uint64(max(t.UnixNano(), 0)), from, to)
+	return r.seekTime(log, nanoseconds(t), from, to, stats)
+}
+
+// nanoseconds returns t since 1970, or the end of what int64 holds that is
+// nearer.
+func nanoseconds(t time.Time) uint64 {
+	switch {
+	case t.Unix() < 0:
+		return 0
+	case t.Unix() >= math.MaxInt64/int64(time.Second):
+		return math.MaxInt64
+	}
+	return uint64(t.UnixNano())
 }
 
 // SizeOf estimates the bytes of a log's own entries on disk; what is still in
