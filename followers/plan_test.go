@@ -232,3 +232,37 @@ func TestStartSpellsWhatIsRecorded(t *testing.T) {
 		t.Errorf("since %v, want %v", got, noon)
 	}
 }
+
+func TestWhatNoReactionCanReadGoesTheWayOfUnknown(t *testing.T) {
+	errRaw := errors.New("raw")
+	broken, other := entryOf(t, deposited{1}), entryOf(t, withdrawn{1})
+	broken.Payload = []byte(`{"Sats":"many"}`)
+	for _, test := range []struct {
+		unknown         followers.OnUnknown
+		raw             func(*followers.Turn) error
+		onBroken, other error
+		passedOver      bool
+	}{
+		{followers.FailTurn, nil, messages.ErrDecode, nil, false},
+		{followers.PassOver, nil, nil, nil, true},
+		{followers.GiveRaw, pass, nil, nil, false},
+		{followers.GiveRaw, func(*followers.Turn) error { return errRaw }, errRaw, errRaw, false},
+	} {
+		plan := planOf(t, followers.Follower{
+			Name: "f", Unknown: test.unknown, Raw: test.raw,
+			Reactions: []followers.Reaction{followers.On(func(*followers.Turn, deposited) error { return messages.ErrDecode })},
+		})
+		turn := followers.NewTurn(t.Context(), broken, followers.NewMemory())
+		if err := plan.React(turn); !errors.Is(err, test.onBroken) || turn.PassedOver() != test.passedOver {
+			t.Errorf("%v: %v, passed over %v, want %v, %v", test.unknown, err, turn.PassedOver(), test.onBroken, test.passedOver)
+		}
+		turn.Begin(t.Context(), other, 1, true)
+		if err := plan.React(turn); err != test.other || turn.PassedOver() {
+			t.Errorf("%v: %v for another kind, want %v", test.unknown, err, test.other)
+		}
+		turn.Begin(t.Context(), entryOf(t, deposited{1}), 1, true)
+		if err := plan.React(turn); err != messages.ErrDecode {
+			t.Errorf("%v: %v, want the reaction's own error, whatever it is", test.unknown, err)
+		}
+	}
+}

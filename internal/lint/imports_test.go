@@ -14,6 +14,8 @@ const (
 	prometheus = "github.com/prometheus/client_golang"
 	// semaphore is why docs/decisions/0008-semaphore.md was written.
 	semaphore = "golang.org/x/sync/semaphore"
+	// sketches is why docs/decisions/0016-sketches.md was written.
+	sketches = "github.com/DataDog/sketches-go/ddsketch"
 )
 
 // room is a folder and what its files may import besides the standard
@@ -42,6 +44,8 @@ var rooms = []room{
 	{"followers", []string{words}},
 	{"actors", []string{words, bytes, nouns, protoactor, semaphore}},
 	{"queries", []string{module, words, bytes, nouns}},
+	{"queries/join", []string{module, words, nouns, protoactor + "/actor"}},
+	{"queries/summary", []string{reading, sketches}},
 	{"metrics", []string{module, words, bytes, nouns, prometheus}},
 	{"retinuetest", []string{module, words, bytes, nouns, pebble + "/vfs", protoactor + "/actor"}},
 	{"cmd", []string{module, words, bytes, nouns, reading, counters}},
@@ -182,6 +186,9 @@ func TestImportRuleProven(t *testing.T) {
 		proof{"queries: actors", file("queries/a.go", running), "queries may import"},
 		proof{"metrics: prometheus", file("metrics/a.go", module+" "+prometheus+"/prometheus"), ok},
 		proof{"queries: prometheus", file("queries/a.go", prometheus+"/prometheus"), "docs/decisions"},
+		proof{"join: a behaviour", file("queries/join/a.go", module+" "+protoactor+"/actor"), ok},
+		proof{"summary: sketches", file("queries/summary/a.go", reading+"/join "+sketches+"/store"), ok},
+		proof{"queries: sketches", file("queries/a.go", sketches), "docs/decisions"},
 		proof{"retinuetest: file system", file("retinuetest/a.go", pebble+"/vfs"), ok},
 		proof{"retinuetest: engine", file("retinuetest/a.go", pebble), "only persistence calls Pebble"},
 		proof{"examples: protoactor", file("examples/behavior/main.go", module+" "+protoactor+"/actor"), ok},
