@@ -2,50 +2,538 @@ package retinue_test
 
 import (
 	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
 	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+	"pgregory.net/rapid"
 
 	"github.com/retinue-go/retinue"
+	"github.com/retinue-go/retinue/followers"
+	"github.com/retinue-go/retinue/messages"
 )
 
-func TestSmoke(t *testing.T) {
-	opts := inMemory()
-	bus := openBus(t, opts)
-	for i := range 100 {
-		put(t, bus, note{"n"}, hint{"h"})
-		_ = i
+// blob is an event whose payload is its bytes.
+type (
+	blob     struct{ Bytes []byte }
+	hintBlob struct{ blob }
+)
+
+func (blob) EventType() messages.Type {
+	return messages.Type{Module: "m <&> \"\u2028", Kind: "blob", Version: 7}
+}
+func (hintBlob) EventType() messages.Type {
+	return messages.Type{Kind: "hint blob", Persistence: messages.Trimmable}
+}
+func (blob) EventCodec() messages.Codec { return blobCodec{} }
+
+type blobCodec struct{}
+
+func (blobCodec) Name() string { return "blob's" }
+func (blobCodec) Append(dst []byte, event any) ([]byte, error) {
+	switch b := event.(type) {
+	case blob:
+		return append(dst, b.Bytes...), nil
+	case hintBlob:
+		return append(dst, b.Bytes...), nil
 	}
-	if err := bus.Backup(t.Context(), "backup"); err != nil {
+	return nil, fmt.Errorf("%T is no blob", event)
+}
+func (blobCodec) Decode(payload []byte, into any) error {
+	into.(*blob).Bytes = bytes.Clone(payload)
+	return nil
+}
+
+// exported returns the lines of an export.
+func exported(t testing.TB, bus *retinue.Bus) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	if _, err := bus.Export(t.Context(), &out, retinue.ExportOptions{Cursors: true}); err != nil {
+		t.Fatalf("export: %v", err)
+	}
+	return out.Bytes()
+}
+
+// body is an export without its first line, which names the store.
+func body(export []byte) string {
+	_, rest, _ := bytes.Cut(export, []byte("\n"))
+	return string(rest)
+}
+
+func importInto(t testing.TB, fs vfs.FS, export []byte) (retinue.ImportReport, error) {
+	t.Helper()
+	return retinue.Import(t.Context(), "imported", bytes.NewReader(export), &retinue.Options{FS: fs}, retinue.ImportOptions{Cursors: true})
+}
+
+// wantImported reads what was imported and compares it with the export.
+func wantImported(t testing.TB, fs vfs.FS, export []byte) {
+	t.Helper()
+	bus := readOnly(t, fs, "imported")
+	defer closeBus(t, bus)
+	if r, err := bus.Verify(t.Context()); err != nil || r.Err() != nil {
+		t.Errorf("verify: %v, %v", err, r.Err())
+	}
+	if got := exported(t, bus); body(got) != body(export) {
+		t.Errorf("exported again:\n%s\nwant\n%s", got, export)
+	}
+}
+
+// mixed is a small store with something of everything, and its export.
+func mixed(t testing.TB) (*retinue.Bus, []byte) {
+	t.Helper()
+	b := openTrimming(t, retinue.Trim{MinEntries: 2, MinAge: -1})
+	put(t, b.Bus, hint{"goes"}, note{"a"}, hint{"goes too"})
+	put(t, b.Bus, messages.Draft{
+		Event: note{"b"}, Instance: 3, Time: time.Date(1, 1, 1, 0, 0, 0, 1, time.UTC), Correlation: "c\"<\u2028",
+		Headers: map[string]string{"a": "", "}": "\x00\\", "{\"log\":": "\n"},
+	}, hint{"stays"}, signal{"never written"})
+	put(t, b.Bus, blob{[]byte{0, 0xff, '\n'}}, hintBlob{blob{[]byte(`{"a":1}`)}}, blob{nil})
+	mustFollow(t, b.Bus, counter())
+	if err := b.Await(t.Context(), "counter", messages.EventID(4)); err != nil {
 		t.Fatal(err)
 	}
-	names, _ := opts.FS.List("backup")
-	t.Log(names)
-	names, _ = opts.FS.List("")
-	t.Log(names)
-	if err := retinue.Restore(t.Context(), "backup", "restored", opts); err != nil {
+	if err := b.Pause(t.Context(), "counter"); err != nil {
 		t.Fatal(err)
+	}
+	if _, err := b.Trim(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bus, exported(t, b.Bus)
+}
+
+func TestAnExportIsImportedAndExportedAlike(t *testing.T) {
+	bus, export := mixed(t)
+	fs := vfs.NewMem()
+	r, err := importInto(t, fs, export)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := bus.Status()
+	if r.From != bus.StoreID() || r.Store == bus.StoreID() || r.Cursors != 1 || r.Resumed != 0 {
+		t.Errorf("report = %+v", r)
+	}
+	wantImported(t, fs, export)
+	imported := readOnly(t, fs, "imported")
+	if got := imported.Status(); imported.StoreID() != r.Store || got.Permanent.Head != s.Permanent.Head ||
+		got.Trimmable.Head != s.Trimmable.Head || got.Trimmable.Horizon != s.Trimmable.Horizon || s.Trimmable.Horizon == 1 {
+		t.Errorf("status = %+v, want that of %+v", got, s)
+	}
+	if f := imported.Status().Followers; len(f) != 1 || f[0].Cursor != 5 || f[0].State != "paused" || f[0].Handled != s.Followers[0].Handled {
+		t.Errorf("followers = %+v", f)
+	}
+	wantKeys(t, imported, "counter") // keys do not travel
+}
+
+func TestWithoutCursorsFollowersBeginAnew(t *testing.T) {
+	bus, export := mixed(t)
+	fs := vfs.NewMem()
+	r, err := retinue.Import(t.Context(), "imported", bytes.NewReader(export), &retinue.Options{FS: fs}, retinue.ImportOptions{})
+	if err != nil || r.Cursors != 0 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if f := readOnly(t, fs, "imported").Status().Followers; len(f) != 0 {
+		t.Errorf("followers = %+v", f)
 	}
 	var out bytes.Buffer
-	r, err := bus.Export(t.Context(), &out, retinue.ExportOptions{Cursors: true})
+	if r, err := bus.Export(t.Context(), &out, retinue.ExportOptions{}); err != nil || r.Cursors != 0 || strings.Contains(out.String(), `{"follower":`) {
+		t.Errorf("%+v, %v: %s", r, err, out.String())
+	}
+}
+
+func TestAnImportedStoreGoesOnWhereTheOtherWas(t *testing.T) {
+	bus, export := mixed(t)
+	want := bus.Status()
+	opts := inMemory()
+	if _, err := importInto(t, opts.FS, export); err != nil {
+		t.Fatal(err)
+	}
+	imported, err := retinue.Open("imported", opts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%+v\n%s", r, out.String()[:900])
-	ir, err := retinue.Import(t.Context(), "imported", bytes.NewReader(out.Bytes()), opts, retinue.ImportOptions{Cursors: true})
-	if err != nil {
+	defer closeBus(t, imported)
+	receipt := put(t, imported, note{"next"})
+	if uint64(receipt.FirstEvent) != want.Permanent.Head || uint64(receipt.FirstTrimmable) != want.Trimmable.Head {
+		t.Errorf("receipt = %+v, want %+v", receipt, want)
+	}
+	if r, err := imported.Verify(t.Context()); err != nil || r.Err() != nil {
+		t.Errorf("verify: %v, %v", err, r.Err())
+	}
+}
+
+func TestAnEmptyAndAWhollyTrimmedStoreTravel(t *testing.T) {
+	empty := exported(t, openBus(t, inMemory()))
+	b := openTrimming(t, retinue.Trim{MinEntries: -1, MinAge: -1})
+	b.fill(t, 5)
+	put(t, b.Bus, note{"stays"})
+	if _, err := b.Trim(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%+v", ir)
-	for _, dir := range []string{"backup", "restored", "imported"} {
-		o := *opts
-		o.ReadOnly = true
-		b, err := retinue.Open(dir, &o)
-		if err != nil {
-			t.Fatal(dir, err)
+	for name, export := range map[string][]byte{"empty": empty, "trimmed": exported(t, b.Bus)} {
+		fs := vfs.NewMem()
+		if _, err := importInto(t, fs, export); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
 		}
-		t.Log(b.StoreID())
-		wantHeads(t, b, 101, 201)
-		if err := b.Close(); err != nil {
+		wantImported(t, fs, export)
+	}
+}
+
+func TestAnImportIntoASharedDatabase(t *testing.T) {
+	_, export := mixed(t)
+	db := openDatabase(t, vfs.NewMem())
+	opts := &retinue.Options{DB: db, Prefix: []byte("p")}
+	if _, err := retinue.Import(t.Context(), "", bytes.NewReader(export), opts, retinue.ImportOptions{Cursors: true}); err != nil {
+		t.Fatal(err)
+	}
+	if got := exported(t, sharedBus(t, db, "p")); body(got) != body(export) {
+		t.Errorf("exported again:\n%s\nwant\n%s", got, export)
+	}
+}
+
+func TestOnlyAnEmptyStoreIsImportedInto(t *testing.T) {
+	_, export := mixed(t)
+	for name, prepare := range map[string]func(*retinue.Bus) error{
+		"an entry": func(b *retinue.Bus) error { _, err := b.Append(t.Context(), note{}); return err },
+		"a key": func(b *retinue.Bus) error {
+			_, err := b.Update(t.Context(), func(tx *retinue.Tx) error { return tx.Set([]byte("k"), nil) })
+			return err
+		},
+		"a follower": func(b *retinue.Bus) error { return b.Follow(counter()) },
+	} {
+		opts := inMemory()
+		bus, err := retinue.Open("imported", opts)
+		if err != nil {
 			t.Fatal(err)
 		}
+		if err := prepare(bus); err != nil {
+			t.Fatal(err)
+		}
+		_, err = importInto(t, opts.FS, export)
+		wantError(t, err, messages.ErrInUse)
+		closeBus(t, bus)
+		_, err = importInto(t, opts.FS, export)
+		if !errors.Is(err, messages.ErrExists) {
+			t.Errorf("a store with %s: %v", name, err)
+		}
 	}
+	opts := inMemory()
+	bus, err := retinue.Open("imported", opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeBus(t, bus)
+	if _, err := importInto(t, opts.FS, export); err != nil {
+		t.Errorf("a store that was only opened: %v", err)
+	}
+	_, err = importInto(t, opts.FS, export)
+	wantError(t, err, messages.ErrExists)
+	_, err = retinue.Import(t.Context(), "imported", bytes.NewReader(export), &retinue.Options{FS: opts.FS, ReadOnly: true}, retinue.ImportOptions{})
+	wantError(t, err, messages.ErrReadOnly)
+}
+
+// closed makes an export whole again: heads and counts of the first line stay,
+// the last line tells of the lines between.
+func closed(export []byte) []byte {
+	lines := bytes.SplitAfter(bytes.TrimSuffix(export, []byte("\n")), []byte("\n"))
+	entries, cursors, sum := 0, 0, sha256.New()
+	for _, line := range lines[1 : len(lines)-1] {
+		sum.Write(line)
+		if bytes.HasPrefix(line, []byte(`{"follower":`)) {
+			cursors++
+		} else {
+			entries++
+		}
+	}
+	last := fmt.Sprintf(`{"end":true,"entries":%d,"cursors":%d,"sha256":"%s"}`+"\n", entries, cursors, hex.EncodeToString(sum.Sum(nil)))
+	return append(bytes.Join(lines[:len(lines)-1], nil), last...)
+}
+
+func TestALineThatCannotBeImportedIsNamedAndItsRepairGoesOn(t *testing.T) {
+	_, export := mixed(t)
+	replace := func(n int, old, new string) func([]string) []string {
+		return func(lines []string) []string {
+			if !strings.Contains(lines[n], old) {
+				t.Fatalf("no %q in line %d: %s", old, n+1, lines[n])
+			}
+			lines[n] = strings.Replace(lines[n], old, new, 1)
+			return lines
+		}
+	}
+	count := bytes.Count(export, []byte("\n"))
+	for _, test := range []struct {
+		line uint64
+		is   error
+		harm func([]string) []string
+	}{
+		{1, nil, replace(0, "retinue_export", "other_export")},
+		{1, messages.ErrNewerFormat, replace(0, `"retinue_export":1`, `"retinue_export":2`)},
+		{1, nil, replace(0, `"store":"`, `"store":"0`)},
+		{1, nil, replace(0, `"permanent_head":5`, `"permanent_head":0`)},
+		{1, nil, replace(0, `"trimmable_horizon":`, `"trimmable_horizon":9`)},
+		{1, nil, replace(0, `"clock_offset":`, `"clock_offset":-1`)},
+		{1, nil, replace(0, `"ordered":"2026`, `"ordered":"1926`)},
+		{2, nil, replace(1, `"id":1,`, `"id":2,`)},
+		{2, nil, replace(1, `"trimmable_id":2`, `"trimmable_id":20`)},
+		{2, messages.ErrInvalid, replace(1, `"log":"permanent",`, ``)},
+		{2, messages.ErrInvalid, replace(1, `"kind":"note"`, `"kind":""`)},
+		{2, nil, replace(1, `"kind":"note"`, `"kind":"`+strings.Repeat("n", 256)+`"`)},
+		{2, nil, replace(1, `"persistence":"persistent"`, `"persistence":"trimmable"`)},
+		{2, nil, replace(1, `"payload"`, `"codec":"","payload"`)},
+		{3, nil, replace(2, `"headers":{`, `"headers":{"":"x",`)},
+		{3, nil, replace(2, `"ordered":"2026`, `"ordered":"2025`)},
+		{3, nil, replace(2, `"ordered":"2026`, `"ordered":"2126`)},
+		{3, nil, replace(2, `"0001-01-01T00:00:00.000000001Z"`, `"0001-01-01T00:00:00Z"`)},
+		{3, nil, replace(2, "\n", "garbage\n")},
+		{3, nil, replace(2, `{`, ` `)},
+		{3, nil, func(l []string) []string { l[2] = "\n"; return l }},
+		{4, nil, func(l []string) []string { return append(l[:3:3], l[4:]...) }},
+		{uint64(count) - 1, nil, replace(count-2, `"cursor":`, `"cursor":9`)},
+		{uint64(count) - 1, nil, replace(count-2, `"counter"`, `""`)},
+		{uint64(count), nil, func(l []string) []string { return append(l[:count-1:count-1], l[count-2], l[count-1]) }},
+		{uint64(count), nil, replace(count-1, `"sha256":"`, `"sha256":"0`)},
+		{uint64(count), nil, replace(count-1, `"entries":`, `"entries":1`)},
+		{uint64(count) + 1, nil, func(l []string) []string { return append(l, "{}\n") }},
+		{uint64(count), io.ErrUnexpectedEOF, func(l []string) []string { return l[:count-1] }},
+	} {
+		lines := strings.SplitAfter(string(export), "\n")
+		broken := strings.Join(test.harm(lines[:count]), "")
+		fs := vfs.NewMem()
+		_, err := importInto(t, fs, []byte(broken))
+		var named *messages.ImportError
+		if !errors.As(err, &named) || named.Line != test.line || !errors.Is(err, messages.ErrImport) || test.is != nil && !errors.Is(err, test.is) {
+			t.Errorf("line %d (%v): error = %v", test.line, test.is, err)
+			continue
+		}
+		if test.line == 1 {
+			if _, err := fs.Stat("imported"); err == nil {
+				t.Errorf("%v made a store", err)
+			}
+			continue
+		}
+		_, err = retinue.Open("imported", &retinue.Options{FS: fs})
+		wantError(t, err, messages.ErrUnfinishedImport)
+		_, err = retinue.Verify(t.Context(), "imported", &retinue.Options{FS: fs})
+		wantError(t, err, messages.ErrUnfinishedImport)
+		if r, err := importInto(t, fs, export); err != nil || r.Resumed == 0 && test.line > 2 {
+			t.Errorf("line %d repaired: %+v, %v", test.line, r, err)
+			continue
+		}
+		wantImported(t, fs, export)
+	}
+}
+
+func TestTwoCursorsOfAFollowerAreRefused(t *testing.T) {
+	_, export := mixed(t)
+	lines := strings.SplitAfter(string(export), "\n")
+	n := len(lines) - 3 // the cursor
+	twice := strings.Join(append(append([]string{}, lines[:n+1]...), lines[n:]...), "")
+	_, err := importInto(t, vfs.NewMem(), closed([]byte(twice)))
+	var named *messages.ImportError
+	if !errors.As(err, &named) || named.Line != uint64(n)+2 {
+		t.Errorf("error = %v", err)
+	}
+}
+
+func TestAnExportThatIsCutAnywhereIsNoticedAndGoesOn(t *testing.T) {
+	_, export := mixed(t)
+	for n := range len(export) - 1 {
+		fs := vfs.NewMem()
+		_, err := importInto(t, fs, export[:n])
+		wantError(t, err, messages.ErrImport)
+		if n%7 != 0 { // each kind of place is met
+			continue
+		}
+		if _, err := importInto(t, fs, export); err != nil {
+			t.Errorf("cut at %d, then whole: %v", n, err)
+		}
+	}
+}
+
+func TestAnImportIsNotMixedWithAnother(t *testing.T) {
+	_, export := mixed(t)
+	_, other := mixed(t)
+	fs := vfs.NewMem()
+	reader := io.MultiReader(bytes.NewReader(export[:len(export)-200]), iotest.ErrReader(io.ErrClosedPipe))
+	_, err := retinue.Import(t.Context(), "imported", reader, &retinue.Options{FS: fs}, retinue.ImportOptions{Cursors: true})
+	wantError(t, err, io.ErrClosedPipe)
+	_, err = importInto(t, fs, other)
+	wantError(t, err, messages.ErrUnfinishedImport)
+	changed := closed(bytes.Replace(export, []byte(`{"Text":"a"}`), []byte(`{"Text":"A"}`), 1))
+	_, err = importInto(t, fs, changed)
+	wantError(t, err, messages.ErrUnfinishedImport)
+	if _, err := importInto(t, fs, export); err != nil {
+		t.Error(err)
+	}
+	wantImported(t, fs, export)
+}
+
+func TestAnImportGoesOnAfterAPowerCutAnywhere(t *testing.T) {
+	_, export := mixed(t)
+	disk := vfs.NewCrashableMem()
+	var clones []*vfs.MemFS
+	recording := onWrite(disk, func(string) bool { return true }, func(int, errorfs.Op) error {
+		clones = append(clones, powerCut(disk))
+		return nil
+	})
+	if _, err := importInto(t, recording, export); err != nil {
+		t.Fatal(err)
+	}
+	clones = append(clones, powerCut(disk))
+	done := 0
+	for i, fs := range clones {
+		_, err := importInto(t, fs, export)
+		if errors.Is(err, messages.ErrExists) {
+			done++
+		} else if err != nil {
+			t.Errorf("crash %d: %v", i, err)
+			continue
+		}
+		wantImported(t, fs, export)
+	}
+	if done == 0 || done == len(clones) {
+		t.Errorf("%d of %d crashes left all of it", done, len(clones))
+	}
+}
+
+func TestProgressComesToTheEnd(t *testing.T) {
+	bus := openBus(t, inMemory())
+	for range 40 {
+		put(t, bus, note{strings.Repeat("x", 100_000)})
+	}
+	var out bytes.Buffer
+	var told []retinue.Progress
+	tell := func(p retinue.Progress) { told = append(told, p) }
+	if _, err := bus.Export(t.Context(), &out, retinue.ExportOptions{Progress: tell}); err != nil {
+		t.Fatal(err)
+	}
+	wantProgress(t, told, int64(out.Len()))
+	told = nil
+	size := int64(out.Len())
+	if _, err := retinue.Import(t.Context(), "imported", &out, inMemory(), retinue.ImportOptions{Progress: tell}); err != nil {
+		t.Fatal(err)
+	}
+	wantProgress(t, told, size)
+}
+
+func wantProgress(t *testing.T, told []retinue.Progress, size int64) {
+	t.Helper()
+	if len(told) < 4 {
+		t.Fatalf("told %v", told)
+	}
+	for i, p := range told[1:] {
+		if p.Bytes < told[i].Bytes || p.Entries < told[i].Entries || p.Total != 40 {
+			t.Errorf("%+v after %+v", p, told[i])
+		}
+	}
+	if last := told[len(told)-1]; last.Bytes != size || last.Entries != 40 {
+		t.Errorf("the last is %+v of %d bytes", last, size)
+	}
+}
+
+func TestTransfersEndWithTheirContext(t *testing.T) {
+	bus, export := mixed(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := bus.Export(ctx, io.Discard, retinue.ExportOptions{})
+	wantError(t, err, context.Canceled)
+	fs := vfs.NewMem()
+	_, err = retinue.Import(ctx, "imported", bytes.NewReader(export), &retinue.Options{FS: fs}, retinue.ImportOptions{})
+	wantError(t, err, context.Canceled)
+	if _, err := importInto(t, fs, export); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAnExportTellsWhatItsWriterSaid(t *testing.T) {
+	bus, _ := mixed(t)
+	_, err := bus.Export(t.Context(), failingWriter{}, retinue.ExportOptions{})
+	wantError(t, err, io.ErrShortWrite)
+}
+
+type failingWriter struct{}
+
+func (failingWriter) Write([]byte) (int, error) { return 0, io.ErrShortWrite }
+
+// Whatever was appended, trimmed and followed: what is exported, imported and
+// exported again are the same lines.
+func TestExportImportExportGivesTheSameLines(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		opts := &retinue.Options{FS: vfs.NewMem(), Trim: retinue.Trim{MinEntries: rapid.IntRange(1, 5).Draw(r, "keep"), MinAge: -1, Off: true}}
+		bus, err := retinue.Open("store", opts)
+		if err != nil {
+			r.Fatal(err)
+		}
+		defer bus.Close()
+		if err := bus.Follow(followers.Follower{Name: rapid.StringN(1, 20, 200).Draw(r, "follower"), Log: messages.TrimmableLog,
+			Trimmed: followers.Jump, Every: func(*followers.Turn) error { return nil }}); err != nil {
+			r.Fatal(err)
+		}
+		for range rapid.IntRange(0, 12).Draw(r, "appends") {
+			if _, err := bus.Append(t.Context(), drawEvents(r)...); err != nil {
+				r.Fatal(err)
+			}
+			if rapid.IntRange(0, 3).Draw(r, "trim") == 0 {
+				if _, err := bus.Trim(t.Context()); err != nil {
+					r.Fatal(err)
+				}
+			}
+		}
+		if err := bus.Unfollow(t.Context(), bus.Status().Followers[0].Name); err != nil {
+			r.Fatal(err)
+		}
+		export := exported(t, bus)
+		fs := vfs.NewMem()
+		if _, err := importInto(t, fs, export); err != nil {
+			r.Fatalf("%v\n%s", err, export)
+		}
+		wantImported(t, fs, export)
+		for _, log := range []messages.Log{messages.Permanent, messages.TrimmableLog} {
+			compareLogs(r, t, bus, fs, log)
+		}
+	})
+}
+
+func compareLogs(r *rapid.T, t *testing.T, bus *retinue.Bus, fs vfs.FS, log messages.Log) {
+	imported, err := retinue.Open("imported", &retinue.Options{FS: fs, ReadOnly: true})
+	if err != nil {
+		r.Fatal(err)
+	}
+	defer imported.Close()
+	want, got := read(t, bus, log), read(t, imported, log)
+	if fmt.Sprintf("%+v", want) != fmt.Sprintf("%+v", got) {
+		r.Errorf("%v log: %+v, want %+v", log, got, want)
+	}
+}
+
+func drawEvents(r *rapid.T) []messages.Event {
+	name := rapid.StringN(0, 20, messages.MaxName)
+	return rapid.SliceOfN(rapid.Custom(func(r *rapid.T) messages.Event {
+		payload := rapid.OneOf(rapid.SliceOf(rapid.Byte()), rapid.Just([]byte(`{"a":[1,"<"]}`))).Draw(r, "payload")
+		d := messages.Draft{
+			Event: note{string(payload)}, Instance: rapid.Uint32().Draw(r, "instance"), Correlation: name.Draw(r, "correlation"),
+		}
+		switch rapid.IntRange(0, 3).Draw(r, "type") {
+		case 0:
+			d.Event = hint{string(payload)}
+		case 1:
+			d.Event = blob{payload}
+		case 2:
+			d.Event = hintBlob{blob{payload}}
+		}
+		if rapid.Bool().Draw(r, "timed") {
+			d.Time = time.Unix(rapid.Int64Range(-62135596800, 253402300799).Draw(r, "s"), rapid.Int64Range(1, 999_999_999).Draw(r, "ns"))
+		}
+		d.Headers = rapid.MapOfN(rapid.StringN(1, -1, -1), rapid.String(), 0, 4).Draw(r, "headers")
+		return d
+	}), 1, 5).Draw(r, "events")
 }

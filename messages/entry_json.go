@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
-	"unicode/utf8"
 )
 
 // maxInlineDepth is how deeply a payload may nest to be written inline.
@@ -15,34 +14,17 @@ const maxInlineDepth = 1000
 
 const base64Payload = "base64"
 
-// entryJSON is the JSON form of an entry, its keys in the order of the fields.
-// Codec is left out for "json", PayloadEncoding for an inline payload.
+// entryJSON are the fields of an entry in JSON that are read as they stand.
 type entryJSON struct {
-	Log             Log         `json:"log"`
-	ID              EventID     `json:"id,omitempty"`
-	TrimmableID     TrimmableID `json:"trimmable_id"`
-	Module          string      `json:"module"`
-	Kind            string      `json:"kind"`
-	Version         uint32      `json:"version"`
-	Instance        uint32      `json:"instance"`
-	Persistence     Persistence `json:"persistence"`
-	Time            time.Time   `json:"time"`
-	Ordered         time.Time   `json:"ordered"`
-	Meta            *metaJSON   `json:"meta,omitempty"`
-	Codec           *string     `json:"codec,omitempty"`
-	Payload         any         `json:"payload"`
-	PayloadEncoding string      `json:"payload_encoding,omitempty"`
-}
-
-type metaJSON struct {
-	Correlation string            `json:"correlation,omitempty"`
-	Cause       *causeJSON        `json:"cause,omitempty"`
-	Headers     map[string]string `json:"headers,omitempty"`
-}
-
-type causeJSON struct {
-	ID          EventID     `json:"id,omitempty"`
-	TrimmableID TrimmableID `json:"trimmable_id,omitempty"`
+	Log             Log
+	ID              EventID
+	TrimmableID     TrimmableID
+	Module, Kind    string
+	Version         uint32
+	Instance        uint32
+	Persistence     Persistence
+	Time, Ordered   time.Time
+	PayloadEncoding string
 }
 
 // MarshalJSON returns e as an object with the keys log, id, trimmable_id,
@@ -52,65 +34,7 @@ type causeJSON struct {
 // that keeps its bytes; else it is base64, and payload_encoding says so.
 // Errors: [InvalidError] for an unknown log or persistence, and what
 // [time.Time.MarshalJSON] refuses.
-func (e Entry) MarshalJSON() ([]byte, error) {
-	form := entryJSON{
-		Log:         e.Log,
-		ID:          e.ID,
-		TrimmableID: e.TrimmableID,
-		Module:      e.Type.Module,
-		Kind:        e.Type.Kind,
-		Version:     e.Type.Version,
-		Instance:    e.Instance,
-		Persistence: e.Type.Persistence,
-		Time:        e.Time.UTC(),
-		Ordered:     e.Ordered.UTC(),
-	}
-	if e.Correlation != "" || e.Cause != (Cause{}) || len(e.Headers) > 0 {
-		form.Meta = &metaJSON{Correlation: e.Correlation, Headers: e.Headers}
-		if e.Cause != (Cause{}) {
-			form.Meta.Cause = &causeJSON{e.Cause.ID, e.Cause.TrimmableID}
-		}
-	}
-	if e.Codec != JSON.Name() {
-		form.Codec = &e.Codec
-	}
-	if inline(e.Payload) {
-		form.Payload = json.RawMessage(e.Payload)
-	} else {
-		form.Payload = base64.StdEncoding.EncodeToString(e.Payload)
-		form.PayloadEncoding = base64Payload
-	}
-	return json.Marshal(form)
-}
-
-// inline reports whether payload keeps its bytes as a part of other JSON.
-func inline(payload []byte) bool {
-	if len(payload) == 0 || !utf8.Valid(payload) {
-		return false
-	}
-	again, err := json.Marshal(json.RawMessage(payload))
-	return err == nil && bytes.Equal(again, payload) && depth(payload) <= maxInlineDepth
-}
-
-// depth returns how deeply valid JSON nests.
-func depth(data []byte) (deepest int) {
-	open, quoted := 0, false
-	for i := 0; i < len(data); i++ {
-		switch c := data[i]; {
-		case c == '"':
-			quoted = !quoted
-		case quoted && c == '\\':
-			i++
-		case quoted:
-		case c == '[' || c == '{':
-			open++
-			deepest = max(deepest, open)
-		case c == ']' || c == '}':
-			open--
-		}
-	}
-	return deepest
-}
+func (e Entry) MarshalJSON() ([]byte, error) { return e.AppendJSON(nil) }
 
 // UnmarshalJSON takes what MarshalJSON returns, however it was indented, and
 // gives back the same entry with the same bytes. On error e is unchanged.
@@ -118,6 +42,17 @@ func depth(data []byte) (deepest int) {
 // missing, for a value outside its range, and for an entry without the id of
 // its log; it unwraps to the cause, such as [ErrBadID].
 func (e *Entry) UnmarshalJSON(data []byte) error {
+	if read, ok := readCanonical(data); ok {
+		*e = read
+		return nil
+	}
+	return e.readAny(data)
+}
+
+func (e *Entry) readAny(data []byte) error {
+	if !json.Valid(data) {
+		return Invalid("entry in JSON", "it is no JSON")
+	}
 	var form entryJSON
 	var meta, payload json.RawMessage
 	codec := JSON.Name()

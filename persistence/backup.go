@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
-
-	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/retinue-go/retinue/messages"
 )
@@ -73,49 +70,6 @@ func (s *Store) fill(ctx context.Context, p *partial, heads Heads) error {
 		return err
 	}
 	return p.sign(s.id, opened.Heads)
-}
-
-// checkpoint has Pebble make the copy. It cannot be told to stop, but its
-// files can.
-func (s *Store) checkpoint(ctx context.Context, p *partial) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	s.fence.leave(ctx, p.dir)
-	defer s.fence.leave(nil, "")
-	done := make(chan error, 1)
-	go func() { done <- s.db.Checkpoint(p.database()) }()
-	select {
-	case err := <-done:
-		return err
-	case <-s.fence.Tripped():
-		return &messages.FailedError{Cause: s.fence.Cause()}
-	}
-}
-
-// outside is a directory that Pebble writes and that is none of the
-// database's: what fails there does not fail the store.
-type outside struct {
-	ctx context.Context
-	dir string
-}
-
-// leave tells the fence of a directory outside, "" of none.
-func (f *Fence) leave(ctx context.Context, dir string) {
-	if dir == "" {
-		f.outside.Store(nil)
-		return
-	}
-	f.outside.Store(&outside{ctx, dir})
-}
-
-// beyond returns the file system of a name that is outside the fence, nil for
-// one inside.
-func (f *fencedFS) beyond(name string) vfs.FS {
-	o := f.fence.outside.Load()
-	if o == nil || !strings.HasPrefix(name, o.dir) {
-		return nil
-	}
-	return interruptibleFS{f.FS, o.ctx}
 }
 
 // Restore makes a store in to.Dir out of a backup, or of any closed store, in

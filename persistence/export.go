@@ -280,6 +280,7 @@ type lineWriter struct {
 	total    uint64
 	progress func(Progress)
 	told     int64 // bytes at the last report of progress
+	buf      []byte
 }
 
 func (l *lineWriter) line(v any) ([]byte, error) {
@@ -288,9 +289,13 @@ func (l *lineWriter) line(v any) ([]byte, error) {
 		return nil, err
 	}
 	line = append(line, '\n')
+	return line, l.write(line)
+}
+
+func (l *lineWriter) write(line []byte) error {
 	l.report.Bytes += int64(len(line))
-	_, err = l.w.Write(line)
-	return line, err
+	_, err := l.w.Write(line)
+	return err
 }
 
 func (l *lineWriter) header(x *Export, cursors uint64) error {
@@ -303,11 +308,15 @@ func (l *lineWriter) header(x *Export, cursors uint64) error {
 }
 
 func (l *lineWriter) entry(e *messages.Entry) error {
-	line, err := l.line(e)
-	if err != nil {
+	var err error
+	if l.buf, err = e.AppendJSON(l.buf[:0]); err != nil {
 		return err
 	}
-	l.body.Write(line)
+	l.buf = append(l.buf, '\n')
+	if err := l.write(l.buf); err != nil {
+		return err
+	}
+	l.body.Write(l.buf)
 	l.report.Entries++
 	if l.report.Bytes-l.told < reportEvery {
 		return nil

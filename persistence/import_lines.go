@@ -34,7 +34,7 @@ func (in *importer) takeEntry(line []byte) error {
 		return in.wrong("an entry behind a cursor")
 	}
 	var e messages.Entry
-	err := e.UnmarshalJSON(line)
+	err := e.UnmarshalJSON(bytes.TrimSuffix(line, newline))
 	if err == nil {
 		err = in.place(&e)
 	}

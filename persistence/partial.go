@@ -44,8 +44,12 @@ func beginPartial(fs vfs.FS, dir string, vacant bool, log *slog.Logger) (*partia
 	if p.free, err = reserve(partialPlace{vfs.Root(fs), p.dir}, p.dir); err != nil {
 		return nil, err
 	}
+	_, absent := fs.Stat(p.dir)
 	if err := p.claim(log); err != nil {
-		p.free()
+		defer p.free()
+		if absent != nil {
+			err = errors.Join(err, fs.RemoveAll(p.dir))
+		}
 		return nil, err
 	}
 	return p, nil

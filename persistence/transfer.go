@@ -72,6 +72,7 @@ type controlLine struct {
 var (
 	cursorStart  = []byte(`{"follower":`)
 	trailerStart = []byte(`{"end":`)
+	newline      = []byte("\n")
 )
 
 // strictly reads one JSON value without unknown fields.

@@ -1,0 +1,91 @@
+package persistence
+
+import (
+	"context"
+	"strings"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/retinue-go/retinue/messages"
+)
+
+// outside is a directory that Pebble writes a checkpoint to and that is none
+// of the database's: what fails there does not fail the store. Of a directory
+// that cannot be synced Pebble must not hear: it would panic.
+type outside struct {
+	ctx  context.Context
+	dir  string
+	mu   sync.Mutex
+	lost error // the first failure that was kept from Pebble
+}
+
+// checkpoint has Pebble make the copy. It cannot be told to stop, but its
+// files can.
+func (s *Store) checkpoint(ctx context.Context, p *partial) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	o := &outside{ctx: ctx, dir: p.dir}
+	s.fence.outside.Store(o)
+	defer s.fence.outside.Store(nil)
+	done := make(chan error, 1)
+	go func() { done <- s.db.Checkpoint(p.database()) }()
+	select {
+	case err := <-done:
+		if err == nil {
+			err = o.failure()
+		}
+		return err
+	case <-s.fence.Tripped():
+		return &messages.FailedError{Cause: s.fence.Cause()}
+	}
+}
+
+func (o *outside) keep(err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.lost == nil {
+		o.lost = err
+	}
+}
+
+func (o *outside) failure() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.lost
+}
+
+// beyond returns the file system of a name that is outside the fence, nil for
+// one inside.
+func (f *fencedFS) beyond(name string) vfs.FS {
+	o := f.fence.outside.Load()
+	if o == nil || !strings.HasPrefix(name, o.dir) {
+		return nil
+	}
+	return outsideFS{interruptibleFS{f.FS, o.ctx}, o}
+}
+
+type outsideFS struct {
+	interruptibleFS
+	outside *outside
+}
+
+func (f outsideFS) OpenDir(name string) (vfs.File, error) {
+	dir, err := f.interruptibleFS.OpenDir(name)
+	if err != nil {
+		return nil, err
+	}
+	return outsideDirectory{dir, f.outside}, nil
+}
+
+type outsideDirectory struct {
+	vfs.File
+	outside *outside
+}
+
+func (d outsideDirectory) Sync() error {
+	if err := d.File.Sync(); err != nil {
+		d.outside.keep(err)
+	}
+	return nil
+}
