@@ -235,4 +235,3 @@ func payloadText(e messages.Entry) string {
 	}
 	return fmt.Sprintf("%s, %d bytes: %.64x", e.Codec, len(e.Payload), e.Payload)
 }
-

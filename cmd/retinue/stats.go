@@ -40,7 +40,9 @@ func statsVerb() *cobra.Command {
 }
 
 func printStats(out *screen, s retinue.Status, live bool) {
-	field := func(name, value string) { fmt.Fprintf(out, "%s %s\n", out.paint(dim, fmt.Sprintf("%-10s", name)), value) }
+	field := func(name, value string) {
+		fmt.Fprintf(out, "%s %s\n", out.paint(dim, fmt.Sprintf("%-10s", name)), value)
+	}
 	state := "closed"
 	switch {
 	case s.Failed != nil:
@@ -78,17 +80,18 @@ func printStats(out *screen, s retinue.Status, live bool) {
 	}
 	if live {
 		fmt.Fprintln(out)
-		printTree(out, s.Tree, 0)
+		tree(out, s.Tree, 0, func(format string, args ...any) { fmt.Fprintf(out, format+"\n", args...) })
 	}
 }
 
-func printTree(out *screen, n retinue.Node, depth int) {
-	restarts := ""
+// tree prints actors, children indented.
+func tree(out *screen, n retinue.Node, depth int, line func(string, ...any)) {
+	starts := ""
 	if n.Incarnation > 1 {
-		restarts = fmt.Sprintf(", start %d", n.Incarnation)
+		starts = fmt.Sprintf(", start %d", n.Incarnation)
 	}
-	fmt.Fprintf(out, "%s%s  %s%s\n", strings.Repeat("  ", depth), clean(n.Name), out.paint(stateColour(n.State), n.State), restarts)
+	line("%s%s  %s%s", strings.Repeat("  ", depth), clean(n.Name), out.paint(stateColour(n.State), n.State), starts)
 	for _, c := range n.Children {
-		printTree(out, c, depth+1)
+		tree(out, c, depth+1, line)
 	}
 }

@@ -111,7 +111,8 @@ func served(ctx context.Context, socket string) bool {
 // direct opens a store that is there, and makes none.
 func (f *storeFlags) direct(dir string, a access) (bus *retinue.Bus, closeDB func() error, err error) {
 	none := func() error { return nil }
-	o := retinue.Options{ReadOnly: a == reading, Trim: f.trim}
+	// The program's own options may keep keys longer than the default.
+	o := retinue.Options{ReadOnly: a == reading, Trim: f.trim, KeyWindow: retinue.Forever}
 	o.Trim.Off = true
 	if f.prefix == "" {
 		if _, err := os.Stat(filepath.Join(dir, sentinel)); errors.Is(err, fs.ErrNotExist) {
