@@ -68,7 +68,7 @@ func (b *Bus) AdminHandler() http.Handler {
 	stream("GET /v1/entries", b.adminEntries)
 	stream("GET /v1/parked", b.adminParked)
 	stream("GET /v1/export", b.adminExport)
-	answer("GET /v1/verify", func(ctx context.Context, _ url.Values) (any, error) { return b.Verify(ctx) })
+	answer("GET /v1/verify", func(ctx context.Context, _ url.Values) (any, error) { return either(b.Verify(ctx)) })
 	answer("POST /v1/backup", b.adminBackup)
 	answer("POST /v1/pause", func(ctx context.Context, form url.Values) (any, error) {
 		return nil, b.Pause(ctx, form.Get("follower"))
@@ -87,9 +87,9 @@ func (b *Bus) AdminHandler() http.Handler {
 	})
 	answer("POST /v1/trim", func(ctx context.Context, form url.Values) (any, error) {
 		if form.Get("preview") == "true" {
-			return b.PreviewTrim(ctx)
+			return either(b.PreviewTrim())
 		}
-		return b.Trim(ctx)
+		return either(b.Trim(ctx))
 	})
 	return http.NewCrossOriginProtection().Handler(mux)
 }
@@ -100,6 +100,14 @@ func ended(r *http.Request, err error) error {
 		return cause
 	}
 	return err
+}
+
+// either keeps a zero value out of a failure's answer.
+func either[V any](v V, err error) (any, error) {
+	if err != nil {
+		return nil, err
+	}
+	return v, nil
 }
 
 func formOf(w http.ResponseWriter, r *http.Request) (url.Values, error) {
@@ -126,7 +134,7 @@ func (b *Bus) adminEntry(_ context.Context, form url.Values) (any, error) {
 	if _, ok := at[0].(messages.TrimmableID); ok {
 		log = messages.TrimmableLog
 	}
-	return b.Entry(log, at[0])
+	return either(b.Entry(log, at[0]))
 }
 
 func (b *Bus) adminBackup(ctx context.Context, form url.Values) (any, error) {

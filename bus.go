@@ -286,11 +286,11 @@ func (b *Bus) Drop(ctx context.Context, follower string, at ...messages.Position
 
 // Trim makes one pass of the trimmer by hand. Errors: [messages.ErrReentrant],
 // [messages.ErrClosed], [messages.FailedError].
-func (b *Bus) Trim(ctx context.Context) (Trimmed, error) { return b.engine.TrimNow(ctx, false) }
+func (b *Bus) Trim(ctx context.Context) (Trimmed, error) { return b.engine.TrimNow(ctx) }
 
-// PreviewTrim tells what Trim would do now, and does nothing. Errors: those of
-// Trim.
-func (b *Bus) PreviewTrim(ctx context.Context) (Trimmed, error) { return b.engine.TrimNow(ctx, true) }
+// PreviewTrim tells what Trim would do now, and does nothing. Errors:
+// [messages.ErrReentrant], [messages.CorruptError], [messages.ErrClosed].
+func (b *Bus) PreviewTrim() (Trimmed, error) { return b.engine.PreviewTrim() }
 
 // Trimmed is what one pass of the trimmer did.
 type Trimmed = actors.Trimmed

@@ -45,7 +45,11 @@ type Replayed struct {
 // [messages.ErrNotInLog], and [messages.ErrOutOfRange] for an entry that is not
 // parked; those of Pause.
 func (e *Engine) Replay(ctx context.Context, name string, choice Replay) (Replayed, error) {
-	t, err := e.commandable(ctx, "Replay", name)
+	door := e.commandable
+	if choice.Preview {
+		door = e.readable
+	}
+	t, err := door(ctx, "Replay", name)
 	if err != nil {
 		return Replayed{}, err
 	}
@@ -68,6 +72,14 @@ func (e *Engine) Replay(ctx context.Context, name string, choice Replay) (Replay
 		err = p.failure
 	}
 	return p.Replayed, err
+}
+
+// readable is commandable for what only reads.
+func (e *Engine) readable(_ context.Context, what, name string) (*tracker, error) {
+	if err := e.Readable(what); err != nil {
+		return nil, err
+	}
+	return e.tracker(name)
 }
 
 // check refuses a choice of nothing: a list of ids that came out empty must not

@@ -18,7 +18,7 @@ its name. TARGET must not exist. A live bus writes it itself, on its machine.
 On the disk of the store itself, tables are shared with it: that costs next to
 nothing, and protects from nothing that happens to the disk.`,
 		Example: `  retinue backup wallet.db backups/monday`,
-		Args:    cobra.ExactArgs(2),
+		Args:    wants(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			target, err := filepath.Abs(args[1])
 			if err != nil {

@@ -28,7 +28,7 @@ What followers and the application keep, and parked entries, do not travel: a
 backup has them.`,
 		Example: `  retinue export wallet.db -o wallet.jsonl
   retinue export wallet.db | zstd > wallet.jsonl.zst`,
-		Args: cobra.ExactArgs(1),
+		Args: wants(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.with(cmd.Context(), args[0], reading, func(s *store) error {
 				if target == "" {

@@ -107,6 +107,16 @@ func within(l retinue.Status, log messages.Log, id uint64) error {
 	return nil
 }
 
+// wants takes from least to most arguments, below 0 any number.
+func wants(least, most int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) >= least && (most < 0 || len(args) <= most) {
+			return nil
+		}
+		return usagef("want: %s; got %s", strings.TrimSuffix(cmd.UseLine(), " [flags]"), plural(len(args), "argument", "arguments"))
+	}
+}
+
 // suggestFlag explains a flag that does not exist.
 func suggestFlag(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError

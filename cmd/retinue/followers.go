@@ -18,7 +18,7 @@ func followersVerb() *cobra.Command {
 that have one. On a closed store nobody follows, and restarts are not known.`,
 		Example: `  retinue followers wallet.db
   retinue followers wallet.db --json | jq 'select(.lag > 1000).name'`,
-		Args: cobra.ExactArgs(1),
+		Args: wants(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.with(cmd.Context(), args[0], reading, func(s *store) error {
 				status, err := s.Status(cmd.Context())

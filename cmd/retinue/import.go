@@ -23,7 +23,7 @@ repair the file and import it again, to go on from there. So after a crash.
 Until the last line is in, the store does not open.`,
 		Example: `  retinue import copy.db wallet.jsonl
   zstd -dc wallet.jsonl.zst | retinue import copy.db -`,
-		Args: cobra.ExactArgs(2),
+		Args: wants(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			from := os.Stdin
 			if args[1] != "-" {

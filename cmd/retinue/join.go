@@ -165,7 +165,7 @@ was begun and not ended is timed out or open; what ended without a beginning is
 unmatched.`,
 		Example: `  retinue join gateway.db --left pay/started --right pay/succeeded --failed pay/failed --key payment
   retinue join gateway.db --left pay/started --right pay/succeeded --key payment --within 5m --since -24h --json`,
-		Args: cobra.ExactArgs(1),
+		Args: wants(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			query, err := q.query()
 			if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,7 +28,7 @@ times skip whole blocks of the log. Times without a zone are local.`,
   retinue log wallet.db --type wallet/deposited --reverse --limit 10
   retinue log wallet.db --from 100 --to 200 --json | jq .payload
   retinue log wallet.db -f`,
-		Args: cobra.ExactArgs(1),
+		Args: wants(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			query, err := q.query()
 			if err != nil {
@@ -89,7 +90,7 @@ func (l *logLines) run(ctx context.Context, s *store, q retinue.Query, out *scre
 // tail prints the last entries, and then those to come.
 func (l *logLines) tail(ctx context.Context, s *store, q retinue.Query, out *screen) error {
 	if !s.live {
-		return fmt.Errorf("nobody has the store open, so nothing will be appended: %w", messages.ErrReadOnly)
+		return errors.New("nobody has the store open, so nothing will be appended")
 	}
 	if q.From == nil && q.Since.IsZero() {
 		status, err := s.Status(ctx)

@@ -36,16 +36,17 @@ type screen struct {
 	*bufio.Writer
 	terminal bool
 	colours  bool
-	width    int // of a terminal, in cells
+	// width and height of a terminal, in cells.
+	width, height int
 }
 
 func newScreen(f *os.File) *screen {
 	s := &screen{Writer: bufio.NewWriterSize(f, 64<<10), terminal: term.IsTerminal(int(f.Fd()))}
 	s.colours = s.terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	if s.terminal {
-		s.width = 80
-		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
-			s.width = w
+		s.width, s.height = 80, 24
+		if w, h, err := term.GetSize(int(f.Fd())); err == nil && w > 0 && h > 0 {
+			s.width, s.height = w, h
 		}
 	}
 	return s
@@ -147,14 +148,14 @@ func note(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args
 
 // confirm asks before something is done that cannot be taken back. Without a
 // terminal nobody can answer.
-func confirm(ctx context.Context, yes bool, question string) error {
+func confirm(ctx context.Context, yes bool, what string) error {
 	if yes {
 		return nil
 	}
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
-		return usagef("%s Nobody is there to answer: give --yes to do it", question)
+		return fmt.Errorf("%s\nNobody is there to say yes; --yes does", what)
 	}
-	fmt.Fprintf(os.Stderr, "%s [y/N] ", question)
+	fmt.Fprintf(os.Stderr, "%s Do it? [y/N] ", what)
 	answer := make(chan string, 1)
 	go func() {
 		line, _ := bufio.NewReader(os.Stdin).ReadString('\n')
@@ -192,7 +193,11 @@ func span(d time.Duration) string {
 	case d < time.Minute:
 		return d.Round(10 * time.Millisecond).String()
 	case d < 24*time.Hour:
-		return strings.TrimSuffix(d.Round(time.Second).String(), "0s")
+		text := d.Round(time.Second).String()
+		if short, ok := strings.CutSuffix(text, "m0s"); ok {
+			return short + "m"
+		}
+		return text
 	}
 	day := 24 * time.Hour
 	return fmt.Sprintf("%dd%dh", d/day, d%day/time.Hour)

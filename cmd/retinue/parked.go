@@ -45,7 +45,7 @@ func parkedLsVerb() *cobra.Command {
 		Short: "List what followers have put aside",
 		Example: `  retinue parked ls wallet.db
   retinue parked ls wallet.db mail --json | jq .error`,
-		Args: cobra.RangeArgs(1, 2),
+		Args: wants(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.with(cmd.Context(), args[0], reading, func(s *store) error {
 				names, err := followersOf(cmd.Context(), s, args[1:])
@@ -132,7 +132,7 @@ func parkedShowVerb() *cobra.Command {
 		Use:     "show STORE FOLLOWER ID",
 		Short:   "Show one entry that a follower has put aside, and why",
 		Example: `  retinue parked show wallet.db mail 42`,
-		Args:    cobra.ExactArgs(3),
+		Args:    wants(3, 3),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
 			return f.with(ctx, args[0], reading, func(s *store) error {
@@ -244,16 +244,12 @@ bus. Of a closed store it can only tell what it would replay, with --preview.`,
 		Example: `  retinue parked replay wallet.db mail 42 57
   retinue parked replay wallet.db mail --all --limit 100
   retinue parked replay wallet.db mail --key alice --preview`,
-		Args: cobra.MinimumNArgs(2),
+		Args: wants(2, -1),
 	}
 	preview := cmd.Flags().Bool("preview", false, "tell how many would be replayed, and do nothing")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		ctx := cmd.Context()
-		a := writing
-		if *preview {
-			a = reading
-		}
-		return f.with(ctx, args[0], a, func(s *store) error {
+		return f.with(ctx, args[0], reading, func(s *store) error {
 			if !s.live && !*preview {
 				return fmt.Errorf("nobody has %s open: a replay runs the code of %s, so it needs the program that has it, with Admin in its retinue.Options", args[0], args[1])
 			}
@@ -279,7 +275,7 @@ bus. Of a closed store it can only tell what it would replay, with --preview.`,
 				note("%s parked, %d to be replayed", plural(found.Found, "entry is", "entries are"), n)
 				return nil
 			}
-			if err := confirm(ctx, c.yes, fmt.Sprintf("%s reacts again to %s. Do it?", args[1], plural(n, "entry", "entries"))); err != nil {
+			if err := confirm(ctx, c.yes, fmt.Sprintf("%s reacts again to %s.", args[1], plural(n, "entry", "entries"))); err != nil {
 				return err
 			}
 			done, err := s.Replay(ctx, args[1], choice)
@@ -305,7 +301,7 @@ func parkedDropVerb() *cobra.Command {
 react to them. The entries stay in the log as long as they would anyway.`,
 		Example: `  retinue parked drop wallet.db mail 42
   retinue parked drop wallet.db mail --all --yes`,
-		Args: cobra.MinimumNArgs(2),
+		Args: wants(2, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
 			return f.with(ctx, args[0], writing, func(s *store) error {
@@ -313,7 +309,7 @@ react to them. The entries stay in the log as long as they would anyway.`,
 				if err != nil || len(at) == 0 {
 					return err
 				}
-				if err := confirm(ctx, c.yes, fmt.Sprintf("%s will never react to %s. Drop?", args[1], plural(len(at), "entry", "entries"))); err != nil {
+				if err := confirm(ctx, c.yes, fmt.Sprintf("%s will never react to %s.", args[1], plural(len(at), "entry", "entries"))); err != nil {
 					return err
 				}
 				for some := range slices.Chunk(at, 10_000) {

@@ -12,7 +12,7 @@ func pauseVerb() *cobra.Command {
 		Long: `Stop a follower until it is resumed, also over restarts of the program. The
 turn under way rolls back. Its entries wait; trimming holds them, for a time.`,
 		Example: `  retinue pause wallet.db mail`,
-		Args:    cobra.ExactArgs(2),
+		Args:    wants(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.with(cmd.Context(), args[0], writing, func(s *store) error {
 				if _, err := s.follower(cmd.Context(), args[1]); err != nil {

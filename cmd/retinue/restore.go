@@ -14,7 +14,7 @@ func restoreVerb() *cobra.Command {
 empty. The new store has an id of its own; its followers go on from their
 cursors. The backup stays as it is.`,
 		Example: `  retinue restore backups/monday wallet.db`,
-		Args:    cobra.ExactArgs(2),
+		Args:    wants(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := retinue.Restore(cmd.Context(), args[0], args[1], nil); err != nil {
 				return err

@@ -10,7 +10,7 @@ func resumeVerb() *cobra.Command {
 		Use:     "resume STORE FOLLOWER",
 		Short:   "Let a paused or parked follower go on",
 		Example: `  retinue resume wallet.db mail`,
-		Args:    cobra.ExactArgs(2),
+		Args:    wants(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.with(cmd.Context(), args[0], writing, func(s *store) error {
 				before, err := s.follower(cmd.Context(), args[1])

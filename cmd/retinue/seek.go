@@ -27,7 +27,7 @@ moved since you were asked; pause it first where it keeps moving.`,
 		Example: `  retinue seek wallet.db mail --to 42
   retinue seek wallet.db mail --to head          # skip what waits
   retinue seek wallet.db report --since today    # see today again`,
-		Args: cobra.ExactArgs(2),
+		Args: wants(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
 			if (to == "") == since.IsZero() {
@@ -98,11 +98,11 @@ func seekTarget(ctx context.Context, s *store, f retinue.FollowerStatus, to stri
 func seekQuestion(f retinue.FollowerStatus, target uint64) string {
 	switch {
 	case target < f.Cursor:
-		return fmt.Sprintf("%s goes back from %d to %d and reacts again to %s. Do it?", f.Name, f.Cursor, target,
+		return fmt.Sprintf("%s goes back from %d to %d and reacts again to %s.", f.Name, f.Cursor, target,
 			plural(f.Cursor-target, "entry", "entries"))
 	case target > f.Cursor:
-		return fmt.Sprintf("%s goes from %d to %d and will never see the %s between. Do it?", f.Name, f.Cursor, target,
+		return fmt.Sprintf("%s goes from %d to %d and will never see the %s between.", f.Name, f.Cursor, target,
 			plural(target-f.Cursor, "entry", "entries"))
 	}
-	return fmt.Sprintf("%s stands at %d already. Interrupt its turn?", f.Name, target)
+	return fmt.Sprintf("%s stands at %d already; a turn under way is interrupted.", f.Name, target)
 }

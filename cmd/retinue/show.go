@@ -33,7 +33,7 @@ what reactions appended because of it, which is searched up to the head.`,
 		Example: `  retinue show wallet.db 42
   retinue show wallet.db 1042 --log trimmable
   retinue show wallet.db 42 --json | jq .effects`,
-		Args: cobra.ExactArgs(2),
+		Args: wants(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			at, err := parsePosition(log, args[1])
 			if err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,7 +18,7 @@ func statsVerb() *cobra.Command {
 		Short: "Print heads, sizes and the tree of actors",
 		Example: `  retinue stats wallet.db
   retinue stats wallet.db --json | jq .permanent.head`,
-		Args: cobra.ExactArgs(1),
+		Args: wants(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.with(cmd.Context(), args[0], reading, func(s *store) error {
 				status, err := s.Status(cmd.Context())
@@ -69,7 +70,7 @@ func printStats(out *screen, s retinue.Status, live bool) {
 	logs.end()
 	fmt.Fprintln(out)
 	field("followers", count(len(s.Followers)))
-	if s.ClockOffset > 0 {
+	if s.ClockOffset >= time.Second {
 		field("clock", span(s.ClockOffset)+" ahead of the wall clock")
 	}
 	if s.Staged > 0 {

@@ -24,7 +24,7 @@ func topVerb() *cobra.Command {
 last looks, and the tree of actors with its restarts. Ctrl-C ends it.`,
 		Example: `  retinue top wallet.db
   retinue top wallet.db --once    # one look, for scripts`,
-		Args: cobra.ExactArgs(1),
+		Args: wants(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if every.Duration < 100*time.Millisecond {
 				return usagef("--every %v is under 100ms", every.Duration)
@@ -55,6 +55,8 @@ const looks = 30
 type top struct {
 	store *store
 	name  string
+	// watching: more looks follow.
+	watching bool
 	// last look, to tell rates.
 	at   time.Time
 	last retinue.Status
@@ -75,6 +77,7 @@ const (
 
 // watch looks until ctx ends, and leaves the terminal as it was.
 func (t *top) watch(ctx context.Context, out *screen, every time.Duration) error {
+	t.watching = true
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	if out.terminal {
@@ -82,14 +85,8 @@ func (t *top) watch(ctx context.Context, out *screen, every time.Duration) error
 		defer func() { fmt.Fprint(os.Stdout, leaveScreen) }()
 	}
 	for {
-		if out.terminal {
-			fmt.Fprint(out, home)
-		}
 		if err := t.look(ctx, out); err != nil {
 			return err
-		}
-		if out.terminal {
-			fmt.Fprint(out, clearRest)
 		}
 		if err := out.Flush(); err != nil {
 			return err
@@ -115,10 +112,6 @@ func (t *top) look(ctx context.Context, out *screen) error {
 	}
 	rate := uint64(float64(s.Trimmable.Head-t.last.Trimmable.Head)/elapsed + 0.5)
 	t.rates = remember(t.rates, rate)
-	end := "\n"
-	if out.terminal {
-		end = clearLine + "\n"
-	}
 	var text strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&text, format+"\n", args...) }
 	line("%s  %s  %s", out.paint(bold, clean(t.name)), s.Store, now.Format("15:04:05"))
@@ -132,11 +125,21 @@ func (t *top) look(ctx context.Context, out *screen) error {
 	t.followers(out, s, elapsed, line)
 	line("")
 	tree(out, s.Tree, 0, line)
-	for row := range strings.Lines(text.String()) {
-		fmt.Fprint(out, strings.TrimSuffix(row, "\n"), end)
-	}
+	t.show(out, strings.Split(strings.TrimSuffix(text.String(), "\n"), "\n"))
 	t.at, t.last = now, s
 	return nil
+}
+
+// show writes rows, those that fit where the terminal is all ours.
+func (t *top) show(out *screen, rows []string) {
+	if !t.watching || !out.terminal {
+		fmt.Fprintln(out, strings.Join(rows, "\n"))
+		return
+	}
+	if len(rows) >= out.height {
+		rows = append(rows[:out.height-1:out.height-1], out.paint(dim, "…"))
+	}
+	fmt.Fprint(out, home, strings.Join(rows, clearLine+"\r\n"), clearLine, clearRest)
 }
 
 func (t *top) followers(out *screen, s retinue.Status, elapsed float64, line func(string, ...any)) {

@@ -22,7 +22,7 @@ A live bus keeps what its own options say. For a closed store --min-age and
 --min-entries say it.`,
 		Example: `  retinue trim wallet.db --preview
   retinue trim wallet.db --min-age 30d --min-entries 1000`,
-		Args: cobra.ExactArgs(1),
+		Args: wants(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
 			if minEntries < 0 {
@@ -35,7 +35,11 @@ A live bus keeps what its own options say. For a closed store --min-age and
 			if minEntries == 0 {
 				f.trim.MinEntries = -1
 			}
-			return f.with(ctx, args[0], writing, func(s *store) error {
+			a := writing
+			if preview {
+				a = reading
+			}
+			return f.with(ctx, args[0], a, func(s *store) error {
 				if s.live && (cmd.Flags().Changed("min-age") || cmd.Flags().Changed("min-entries")) {
 					return usagef("the bus is live and keeps what its own options say: --min-age and --min-entries are for closed stores")
 				}
@@ -55,7 +59,7 @@ A live bus keeps what its own options say. For a closed store --min-age and
 					note("would remove %s, up to trimmable entry %d%s", plural(would.Entries, "entry", "entries"), would.Horizon-1, held)
 					return nil
 				}
-				err = confirm(ctx, yes, fmt.Sprintf("This removes %s, up to trimmable entry %d%s. Do it?",
+				err = confirm(ctx, yes, fmt.Sprintf("This removes %s, up to trimmable entry %d%s.",
 					plural(would.Entries, "entry", "entries"), would.Horizon-1, held))
 				if err != nil {
 					return err

@@ -19,7 +19,7 @@ func verifyVerb() *cobra.Command {
 checksum. Nothing is changed. Exits with 4 where something is wrong.`,
 		Example: `  retinue verify wallet.db
   retinue verify backups/monday --json`,
-		Args: cobra.ExactArgs(1),
+		Args: wants(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.with(cmd.Context(), args[0], reading, func(s *store) error {
 				report, err := s.Verify(cmd.Context())
