@@ -23,6 +23,9 @@ func (s *Store) loadFormat() error {
 	}
 	switch len(id) {
 	case 0:
+		if s.readOnly && s.place == nil {
+			return fmt.Errorf("nothing is below the prefix: %w", messages.ErrNotStore)
+		}
 		s.id = newStoreID()
 	case len(s.id):
 		copy(s.id[:], id)

@@ -130,8 +130,17 @@ func (f *storeFlags) direct(dir string, a access) (bus *retinue.Bus, closeDB fun
 		return nil, none, err
 	}
 	o.DB, o.Fence, o.Prefix = db, fence, []byte(prefix)
-	if bus, err = retinue.Open("", &o); err != nil {
-		return nil, none, errors.Join(err, closeDB())
+	if a == writing { // which would make a store
+		there := retinue.Options{ReadOnly: true, DB: db, Fence: fence, Prefix: o.Prefix}
+		if bus, err = retinue.Open("", &there); err == nil {
+			err = bus.Close()
+		}
+	}
+	if err == nil {
+		bus, err = retinue.Open("", &o)
+	}
+	if err != nil {
+		return nil, none, errors.Join(fmt.Errorf("%s, prefix %q: %w", dir, prefix, err), closeDB())
 	}
 	return bus, closeDB, nil
 }
