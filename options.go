@@ -48,9 +48,10 @@ type Options struct {
 
 	// ReadOnly opens a store that is there - closed, left by a crash, or a
 	// backup - and changes nothing on the disk: no actors run, and what was
-	// staged stays staged. Entries, Page, View, Parked, Status, Verify and
-	// Export work; what writes, waits for a follower or listens returns
-	// [messages.ErrReadOnly].
+	// staged stays staged. Entries, Page, View, Parked, Status, Verify, Export
+	// and Backup work; what writes, waits for a follower or listens returns
+	// [messages.ErrReadOnly]. With a Prefix and no DB, Open's directory is a
+	// program's own database, which is closed.
 	ReadOnly bool
 
 	// Durability says when what was appended is on disk; the zero value is
@@ -124,7 +125,7 @@ func (o Options) check(dir string) (Options, error) {
 	if (o.DB == nil) == (dir == "") {
 		return o, messages.Invalid("options", "directory %q and a DB: exactly one is needed", dir)
 	}
-	if (o.DB == nil) != (len(o.Prefix) == 0) {
+	if (o.DB == nil) != (len(o.Prefix) == 0) && !(o.DB == nil && o.ReadOnly) {
 		return o, messages.Invalid("options", "prefix %q: a shared database needs one, an embedded one has none", o.Prefix)
 	}
 	if o.DB != nil && o.FS != nil {

@@ -6,10 +6,12 @@ import (
 	"io"
 	"maps"
 	"os"
+	"syscall"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/retinue-go/retinue"
 	"github.com/retinue-go/retinue/followers"
@@ -211,4 +213,50 @@ func TestAClosedReaderIsClosed(t *testing.T) {
 	wantError(t, err, messages.ErrClosed)
 	_, err = bus.Page(t.Context(), retinue.Query{})
 	wantError(t, err, messages.ErrClosed)
+}
+
+func TestAStoreIsReadFromAMediumThatCannotBeWritten(t *testing.T) {
+	fs := worked(t)
+	bus := readOnly(t, errorfs.Wrap(fs, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind.ReadOrWrite() == errorfs.OpIsWrite && op.Kind != errorfs.OpMkdirAll { // the directory is there
+			return syscall.EROFS
+		}
+		return nil
+	})), "store")
+	wantTexts(t, bus, messages.TrimmableLog, "a", "b", "poison", "c")
+	if r, err := bus.Verify(t.Context()); err != nil || r.Err() != nil {
+		t.Errorf("verify: %v, %v", err, r.Err())
+	}
+}
+
+func TestAStoreInAProgramsDatabaseIsReadWhileThatIsClosed(t *testing.T) {
+	fs := vfs.NewCrashableMem()
+	db := openDatabase(t, fs)
+	bus := sharedBus(t, db, "p")
+	put(t, bus, note{"a"}, hint{"b"})
+	left := powerCut(fs)
+	before := filesBelow(t, left, "db")
+	open := func(dir, prefix string) (*retinue.Bus, error) {
+		return retinue.Open(dir, &retinue.Options{FS: left, Prefix: []byte(prefix), ReadOnly: true})
+	}
+	reader, err := open("db", "p")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantTexts(t, reader, messages.TrimmableLog, "a", "b")
+	if reader.StoreID() != bus.StoreID() {
+		t.Errorf("ids: %v and %v", reader.StoreID(), bus.StoreID())
+	}
+	_, err = open("db", "p")
+	wantError(t, err, messages.ErrInUse)
+	closeBus(t, reader)
+	for dir, prefix := range map[string]string{"db": "other", "nowhere": "p"} {
+		_, err := open(dir, prefix)
+		wantError(t, err, messages.ErrNotStore)
+	}
+	if !maps.Equal(before, filesBelow(t, left, "db")) {
+		t.Error("files were changed")
+	}
+	_, err = retinue.Open("db", &retinue.Options{FS: left, Prefix: []byte("p")})
+	wantError(t, err, messages.ErrInvalid)
 }

@@ -26,6 +26,7 @@ type directory struct {
 	fs      vfs.FS
 	dir     string
 	newborn bool
+	bare    bool   // dir is the database itself, and the program's own
 	id      string // of the sentinel, empty while newborn
 }
 
@@ -123,7 +124,12 @@ func (d *directory) claim() error {
 	return nil
 }
 
-func (d *directory) database() string { return d.fs.PathJoin(d.dir, databaseName) }
+func (d *directory) database() string {
+	if d.bare {
+		return d.dir
+	}
+	return d.fs.PathJoin(d.dir, databaseName)
+}
 
 func checkSentinel(dir, text string) (id string, err error) {
 	var format int
@@ -142,7 +148,7 @@ func (d *directory) lock() (*pebble.Lock, error) {
 	}
 	lock, err := pebble.LockDirectory(d.database(), d.fs)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w: %w", d.dir, messages.ErrInUse, err)
+		return nil, fmt.Errorf("%s: another process has it open, or its lock cannot be made: %w: %w", d.dir, messages.ErrInUse, err)
 	}
 	return lock, nil
 }
@@ -156,7 +162,7 @@ func (s *Store) christen(fs vfs.FS, dir string) error {
 	if id == nil {
 		id = make([]byte, len(s.id))
 		rand.Read(id)
-		if err := s.db.Set(s.keys.meta(metaStore), id, pebble.Sync); err != nil {
+		if err := s.fence.await(func() error { return s.db.Set(s.keys.meta(metaStore), id, pebble.Sync) }); err != nil {
 			return err
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/retinue-go/retinue/messages"
 )
 
 // Fence stands between a failing disk and the program: the first failure that
@@ -56,6 +58,19 @@ func (f *Fence) Cause() error {
 		return f.cause
 	default:
 		return nil
+	}
+}
+
+// await calls do where a failing disk does not hang this goroutine. Errors:
+// [messages.FailedError].
+func (f *Fence) await(do func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- do() }()
+	select {
+	case err := <-done:
+		return err
+	case <-f.tripped:
+		return &messages.FailedError{Cause: f.cause}
 	}
 }
 

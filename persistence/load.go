@@ -21,13 +21,12 @@ func (s *Store) loadFormat() error {
 	if err != nil {
 		return err
 	}
-	switch len(id) {
-	case 0:
-		if s.readOnly && s.place == nil {
-			return fmt.Errorf("nothing is below the prefix: %w", messages.ErrNotStore)
-		}
+	switch {
+	case len(id) == 0 && s.readOnly:
+		return fmt.Errorf("no store is below the prefix %q: %w", s.keys.prefix, messages.ErrNotStore)
+	case len(id) == 0:
 		s.id = newStoreID()
-	case len(s.id):
+	case len(id) == len(s.id):
 		copy(s.id[:], id)
 	default:
 		return messages.Corrupt("store id", "%d bytes, want %d", len(id), len(s.id))

@@ -47,7 +47,8 @@ type Config struct {
 	// Logger receives Pebble's errors; nil is silent.
 	Logger *slog.Logger
 	// ReadOnly opens a store that is there, to read and to verify: nothing is
-	// written but Pebble's lock, and no batch may be committed.
+	// written but Pebble's lock, and no batch may be committed. With a Prefix
+	// and no DB, Dir is a program's own database, which is closed.
 	ReadOnly bool
 
 	// partial allows a copy that is not finished; rename gives it a new store
@@ -83,9 +84,12 @@ func Open(c Config) (*Store, error) {
 		s.fence = NewFence()
 	}
 	var err error
-	if c.DB != nil {
+	switch {
+	case c.DB != nil:
 		err = s.share(c)
-	} else {
+	case len(c.Prefix) > 0:
+		err = s.borrow(c)
+	default:
 		err = s.embed(c)
 	}
 	if err != nil {
@@ -124,6 +128,7 @@ func (s *Store) embed(c Config) (err error) {
 	d.fs = private(d.fs)
 	prepare := makeDirectory
 	if c.ReadOnly {
+		d.fs = readingFS{d.fs}
 		prepare = mustBeStore
 	}
 	if err := prepare(d.fs, d.dir); err != nil {
@@ -158,11 +163,10 @@ func (s *Store) embed(c Config) (err error) {
 		return errors.Join(err, s.release())
 	}
 	s.place = d
-	return s.openEmbedded(c, lock)
+	return s.openEmbedded(c, d, lock)
 }
 
-func (s *Store) openEmbedded(c Config, lock *pebble.Lock) (err error) {
-	d := s.place
+func (s *Store) openEmbedded(c Config, d *directory, lock *pebble.Lock) (err error) {
 	if !d.newborn {
 		if err := present(d.fs, d.database()); err != nil {
 			return errors.Join(err, s.release())
@@ -193,6 +197,7 @@ func (s *Store) openEmbedded(c Config, lock *pebble.Lock) (err error) {
 		return err
 	}
 	if d.newborn {
+		s.fence.armed.Store(true)
 		if err := s.christen(d.fs, d.dir); err != nil {
 			return errors.Join(err, s.release())
 		}

@@ -6,8 +6,6 @@ import (
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
-
-	"github.com/retinue-go/retinue/messages"
 )
 
 // outside is a directory that Pebble writes a checkpoint to and that is none
@@ -28,17 +26,10 @@ func (s *Store) checkpoint(ctx context.Context, p *partial) error {
 	o := &outside{ctx: ctx, dir: p.dir}
 	s.fence.outside.Store(o)
 	defer s.fence.outside.Store(nil)
-	done := make(chan error, 1)
-	go func() { done <- s.db.Checkpoint(p.database()) }()
-	select {
-	case err := <-done:
-		if err == nil {
-			err = o.failure()
-		}
+	if err := s.fence.await(func() error { return s.db.Checkpoint(p.database()) }); err != nil {
 		return err
-	case <-s.fence.Tripped():
-		return &messages.FailedError{Cause: s.fence.Cause()}
 	}
+	return o.failure()
 }
 
 func (o *outside) keep(err error) {

@@ -187,9 +187,9 @@ func TestAStoreInASharedDatabaseIsFoundByItsPrefix(t *testing.T) {
 	run(t, "followers", dir, "--prefix", `bus\x00`).wants(t, 0, "paused")
 	run(t, "log", dir).wants(t, 3, "RETINUE")
 	before := fingerprint(t, dir)
-	run(t, "log", dir, "--prefix", "other").wants(t, 3, "nothing is below the prefix")
+	run(t, "log", dir, "--prefix", "other").wants(t, 3, "no store is below the prefix")
 	if fingerprint(t, dir) != before {
 		t.Error("looking below a prefix has changed the database")
 	}
-	run(t, "pause", dir, "mail", "--prefix", "other").wants(t, 3, "nothing is below the prefix")
+	run(t, "pause", dir, "mail", "--prefix", "other").wants(t, 3, "no store is below the prefix")
 }

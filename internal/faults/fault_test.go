@@ -91,6 +91,8 @@ var faults = []fault{
 	{newborn, "sentinel", rename, isSentinel, false},
 	{newborn, "mark", create, isMark, false},
 	{newborn, "mark", rename, isMark, false},
+	{newborn, "log", write, isWAL, false},
+	{newborn, "log", syncs, isWAL, false},
 	{newborn, "marker", create, isMarker, false},
 	{newborn, "directory", syncs, isDirectory, false},
 }

@@ -17,7 +17,8 @@ import (
 )
 
 // Files are the owner's alone, whatever the umask lets through, also those
-// that Pebble makes, and makes again of old ones, while the bus works.
+// that Pebble makes, and makes again of old ones, while the bus works, and
+// those of copies.
 func TestFilesAndDirectoriesAreTheOwnersAlone(t *testing.T) {
 	defer syscall.Umask(syscall.Umask(0))
 	for name, opts := range map[string]*retinue.Options{
@@ -37,8 +38,15 @@ func TestFilesAndDirectoriesAreTheOwnersAlone(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			backup := filepath.Join(root, "backup")
+			if err := bus.Backup(context.Background(), backup); err != nil {
+				t.Fatal(err)
+			}
 			wantPrivate(t, root)
 			if err := bus.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if err := retinue.Restore(context.Background(), backup, filepath.Join(root, "restored"), opts); err != nil {
 				t.Fatal(err)
 			}
 			wantPrivate(t, root)
