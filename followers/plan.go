@@ -52,10 +52,10 @@ func (f Follower) Plan() (*Plan, error) {
 }
 
 // Wants returns the filter of what must be delivered: Filter, narrowed to the
-// types that the Reactions read unless [GiveRaw] wants the others too. Where the two have no type in common it
-// passes nothing, and says so with the zero Type, which no entry has because
-// a kind is never empty; an empty list would pass everything. The caller must
-// not change it.
+// types that the Reactions read unless [GiveRaw] wants the others too. Where
+// the two have no type in common it passes nothing, and says so with the zero
+// Type, which no entry has because a kind is never empty; an empty list would
+// pass everything. The caller must not change it.
 func (p *Plan) Wants() messages.Filter { return p.wants }
 
 // React runs the turn's entry through Every, or through the reaction to its

@@ -25,12 +25,16 @@ func TestEditJSONChangesWhatItIsToldAndKeepsTheRest(t *testing.T) {
 			`{"Zeta":1.10,"Amount":9007199254740993123,"Alpha":[1, 2],"Gone":null}`},
 		{"rename onto another", func(o *messages.Object) error { return found(o.Rename("Alpha", "Zeta") && o.Delete("Who")) },
 			`{"Amount":9007199254740993123,"Zeta":[1, 2],"Gone":null}`},
-		{"rename and delete what is not there", func(o *messages.Object) error { return found(!o.Rename("x", "Zeta") && !o.Delete("x") && o.Delete("Who")) },
+		{"rename and delete what is not there", func(o *messages.Object) error {
+			return found(!o.Rename("x", "Zeta") && !o.Delete("x") && o.Delete("Who"))
+		},
 			`{"Zeta":1.10,"Amount":9007199254740993123,"Alpha":[1, 2],"Gone":null}`},
 		{"set", func(o *messages.Object) error {
 			return errors.Join(o.Set("Zeta", map[string]int{"n": 1}), o.Set("New", json.RawMessage(`"<raw>"`)), found(o.Delete("Who")))
 		}, `{"Zeta":{"n":1},"Amount":9007199254740993123,"Alpha":[1, 2],"Gone":null,"New":"<raw>"}`},
-		{"copy", func(o *messages.Object) error { return errors.Join(o.Set("Copy", o.Get("Amount")), found(o.Delete("Who"))) },
+		{"copy", func(o *messages.Object) error {
+			return errors.Join(o.Set("Copy", o.Get("Amount")), found(o.Delete("Who")))
+		},
 			`{"Zeta":1.10,"Amount":9007199254740993123,"Alpha":[1, 2],"Gone":null,"Copy":9007199254740993123}`},
 		{"nested", func(o *messages.Object) error {
 			return o.Edit("Who", func(who *messages.Object) error { return who.Set("Last", "Smith") })
