@@ -30,7 +30,8 @@ type Item struct {
 // At is the item's time in the join's time.
 func (it *Item) At() time.Time { return it.at }
 
-// Pair is what a [Matcher] found: two items where they matched, else one.
+// Pair is what a [Matcher] found: an outcome, and the left and the right that
+// it is of; one of the two is nil where they did not match.
 type Pair struct {
 	Outcome     Outcome
 	Left, Right *Item

@@ -31,8 +31,9 @@ type Matcher struct {
 	held           int
 	found          []Pair
 
-	// most bounds how many items one call lets go; 0 is no bound.
-	most, left int
+	// most bounds how many items one call lets go, of which quota are left; 0 is
+	// no bound.
+	most, quota int
 	// changed, if not nil, is called with each item that is to be stored, or
 	// that is no more: held is false then.
 	changed func(it *Item, held bool)
@@ -102,7 +103,6 @@ func (m *Matcher) Tick(ordered time.Time) []Pair {
 // what becomes of them.
 func (m *Matcher) Finish(ordered time.Time) []Pair {
 	m.Tick(ordered)
-	m.left = 0
 	for len(m.waiting) > 0 {
 		m.place(heap.Pop(&m.waiting).(*Item))
 	}
@@ -139,7 +139,7 @@ func (m *Matcher) behind() bool {
 func (m *Matcher) begin() {
 	clear(m.found)
 	m.found = m.found[:0]
-	m.left = m.most
+	m.quota = m.most
 }
 
 func (m *Matcher) timeOf(e messages.Entry) time.Time {
@@ -182,8 +182,8 @@ func (m *Matcher) may() bool {
 	if m.most == 0 {
 		return true
 	}
-	m.left--
-	return m.left >= 0
+	m.quota--
+	return m.quota >= 0
 }
 
 // place gives an item its role: everything before it in time has its own.
