@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/retinue-go/retinue"
+	"github.com/retinue-go/retinue/followers"
 	"github.com/retinue-go/retinue/messages"
 	"github.com/retinue-go/retinue/queries/join"
 )
@@ -62,22 +63,22 @@ func BenchmarkMatcher(b *testing.B) {
 	}
 }
 
-// BenchmarkQuery joins a log of 10^6 lefts and 10^6 rights on disk.
-func BenchmarkQuery(b *testing.B) {
+// benchBus opens a bus on disk with n lefts and n rights.
+func benchBus(b *testing.B, n int) *retinue.Bus {
+	b.Helper()
 	bus, err := retinue.Open(b.TempDir(), &retinue.Options{Durability: retinue.None()})
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer bus.Close()
 	var batch []messages.Event
-	for i := range million + abreast {
-		if i < million {
+	for i := range n + abreast {
+		if i < n {
 			batch = append(batch, started{strconv.Itoa(i)})
 		}
 		if i >= abreast {
 			batch = append(batch, succeeded{strconv.Itoa(i - abreast), 1})
 		}
-		if len(batch) >= 1000 || i == million+abreast-1 {
+		if len(batch) >= 1000 || i == n+abreast-1 {
 			if _, err := bus.Submit(b.Context(), retinue.Request{Events: batch}); err != nil {
 				b.Fatal(err)
 			}
@@ -87,6 +88,13 @@ func BenchmarkQuery(b *testing.B) {
 	if _, err := bus.Append(b.Context(), decided{"the end"}); err != nil {
 		b.Fatal(err)
 	}
+	return bus
+}
+
+// BenchmarkQuery joins a log of 10^6 lefts and 10^6 rights.
+func BenchmarkQuery(b *testing.B) {
+	bus := benchBus(b, million)
+	defer bus.Close()
 	b.ReportAllocs()
 	for b.Loop() {
 		matched := 0
@@ -103,4 +111,36 @@ func BenchmarkQuery(b *testing.B) {
 		}
 	}
 	b.ReportMetric(2*million*float64(b.N)/b.Elapsed().Seconds(), "entries/s")
+}
+
+// BenchmarkFollower has a follower catch up with 20,000 lefts and as many rights.
+func BenchmarkFollower(b *testing.B) {
+	const n = million / 50
+	for b.Loop() {
+		bus := benchBus(b, n)
+		matched := 0
+		f, err := payments(join.Window{Within: time.Hour}).Follower(bus, follower, func(_ *followers.Turn, r join.Result[started]) error {
+			if r.Outcome == join.Matched {
+				matched++
+			}
+			return nil
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := bus.Follow(f); err != nil {
+			b.Fatal(err)
+		}
+		begin := time.Now()
+		if err := bus.CaughtUp(b.Context(), follower); err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(2*n/time.Since(begin).Seconds(), "entries/s")
+		if matched != n {
+			b.Fatalf("%d matched, want %d", matched, n)
+		}
+		if err := bus.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

@@ -23,15 +23,17 @@ import (
 // "retinue/tick", or "retinue/tick-trimmable" where its Log is the trimmable
 // one, and times the left out in the turn of that entry. So the end of a window
 // has its place in the log like everything else, and what was decided comes out
-// the same when the log is read again. There is one such entry per left that
-// times out in silence, at most one a second; in the permanent log they stay
-// for ever.
+// the same when the log is read again. With [Event] time such an entry also
+// ends the wait for what may still be late. There is at most one a second, and
+// none while nothing is open; in the permanent log they stay for ever.
 //
-// Its Props and Filter are the join's; all other fields are free to be set. A
-// turn decides at most 256 lefts that timed out; the others follow at once. A
-// seek back leaves the state as it is, so what is read again is [Late]; to join
-// anew, [retinue.Bus.Forget] the follower. So is an entry that was parked and
-// is replayed. A join of other types, or in another Time, needs another name.
+// Its Props are the join's, and so are the types of its Filter; everything else
+// is free to be set. Log is the trimmable one where a type of the join is
+// trimmable. A turn decides at most 256 lefts that timed out; the others follow
+// at once. Entries that are read again after a seek, or replayed after they
+// were parked, are [Late]: the state of the join is not moved back. To join
+// anew, [retinue.Bus.Forget] the follower. A join of other types, or in another
+// Time, needs another name.
 //
 // Errors: [messages.InvalidError].
 func (j Join[L]) Follower(bus *retinue.Bus, name string, do func(*followers.Turn, Result[L]) error) (followers.Follower, error) {
@@ -51,6 +53,7 @@ func (j Join[L]) Follower(bus *retinue.Bus, name string, do func(*followers.Turn
 	}
 	return followers.Follower{
 		Name:   name,
+		Log:    p.log(),
 		Filter: messages.Filter{Types: append(p.types(), tickTypes...)},
 		Props: actor.PropsFromProducer(func() actor.Actor {
 			return &reactor{plan: p, bus: bus, name: name, react: react}
@@ -109,10 +112,11 @@ func (r *reactor) Receive(c actor.Context) {
 	case *followers.Deliver:
 		r.log, r.live = msg.Turn.Entry().Log, msg.Turn.Live()
 		err := r.turn(msg.Turn)
+		c.Respond(msg.Done(err))
 		if err != nil {
 			r.matcher = nil
+			return
 		}
-		c.Respond(msg.Done(err))
 		r.arm(c)
 	case *followers.CaughtUp:
 		r.log, r.live = messages.TrimmableLog, true
@@ -138,17 +142,9 @@ func (r *reactor) turn(t *followers.Turn) error {
 			failed = err
 		}
 	}
-	e := t.Entry()
-	var pairs []Pair
-	if isTick(e.Type) {
-		r.asked = false
-		pairs = r.matcher.Tick(e.Ordered)
-	} else {
-		it, ok, err := r.plan.item(e)
-		if err != nil || !ok {
-			return err
-		}
-		pairs = r.matcher.Add(it)
+	pairs, err := r.decide(t.Entry())
+	if err != nil {
+		return err
 	}
 	if failed != nil {
 		return failed
@@ -158,8 +154,28 @@ func (r *reactor) turn(t *followers.Turn) error {
 			return err
 		}
 	}
-	r.mark = r.matcher.mark(e.TrimmableID)
+	r.mark = r.matcher.mark(max(lastOf(r.mark), t.Entry().TrimmableID))
 	return t.Set(markKey, r.mark)
+}
+
+// decide feeds the matcher.
+func (r *reactor) decide(e messages.Entry) ([]Pair, error) {
+	again := e.TrimmableID <= lastOf(r.mark)
+	if isTick(e.Type) {
+		r.asked = false
+		if again {
+			return nil, nil
+		}
+		return r.matcher.Tick(e.Ordered), nil
+	}
+	it, ok, err := r.plan.item(e)
+	switch {
+	case err != nil || !ok:
+		return nil, err
+	case again:
+		return r.matcher.refuse(it), nil
+	}
+	return r.matcher.Add(it), nil
 }
 
 // recall makes the matcher what the keys say.

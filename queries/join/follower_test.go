@@ -30,7 +30,7 @@ func follow(t retinuetest.TB, bus *retinue.Bus, w join.Window, log messages.Log,
 	if err != nil {
 		t.Fatalf("join: %v", err)
 	}
-	f.Log = log
+	f.Log = log // it is free to be set
 	if err := bus.Follow(f); err != nil {
 		t.Fatalf("follow: %v", err)
 	}
@@ -215,6 +215,38 @@ func TestATurnThatIsTakenBackLeavesNothingInMemory(t *testing.T) {
 		retinuetest.RunUntilIdle(t, bus)
 		wantDecisions(t, bus, "matched 1-2")
 	})
+}
+
+func TestWhatIsReadAgainIsLate(t *testing.T) {
+	for _, w := range []join.Window{
+		{Within: time.Hour},
+		{Within: time.Hour, Time: join.Event, Lateness: time.Hour},
+	} {
+		inBubble(t, func(t *testing.T) {
+			bus := retinuetest.Open(t, nil)
+			follow(t, bus, w, messages.Permanent, decide)
+			retinuetest.Append(t, bus, started{"a"}, succeeded{Payment: "a"}, failed{Payment: "b"})
+			time.Sleep(3 * time.Hour)
+			retinuetest.RunUntilIdle(t, bus)
+			before := decisions(t, bus)
+			cursor := retinuetest.StatusOf(t, bus, follower).Position()
+			if err := bus.Seek(t.Context(), follower, cursor, messages.EventID(1)); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(3 * time.Hour)
+			retinuetest.RunUntilIdle(t, bus)
+			wantDecisions(t, bus, append(before, "late 1-", "late -2", "late -3")...)
+		})
+	}
+}
+
+func TestAJoinOfATrimmableTypeFollowsTheTrimmableLog(t *testing.T) {
+	j := payments(join.Window{Within: time.Hour})
+	j.Rights = []join.Right{join.With(func(e hint) string { return e.Payment })}
+	f, err := j.Follower(&retinue.Bus{}, follower, decide)
+	if err != nil || f.Log != messages.TrimmableLog {
+		t.Errorf("follows the %v log, error %v", f.Log, err)
+	}
 }
 
 var errNoPaper = errors.New("no paper")

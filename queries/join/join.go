@@ -146,6 +146,16 @@ func (p *plan) types() (all []messages.Type) {
 	return all
 }
 
+// log is the one that holds all types of the join.
+func (p *plan) log() messages.Log {
+	for _, s := range p.sides {
+		if s.typ.Persistence == messages.Trimmable {
+			return messages.TrimmableLog
+		}
+	}
+	return messages.Permanent
+}
+
 // item decodes an entry; false where it takes no part.
 func (p *plan) item(e messages.Entry) (it Item, ok bool, err error) {
 	for i, s := range p.sides {

@@ -7,104 +7,6 @@ import (
 	"github.com/retinue-go/retinue/messages"
 )
 
-// Time says which of an entry's two times a join goes by.
-type Time uint8
-
-const (
-	// Ordered is when the writer placed the entry: it never decreases along
-	// the log, and nothing is ever late. At equal times the log decides: a left
-	// matches the rights behind it.
-	Ordered Time = iota
-	// Event is when the event happened. A left matches rights of its own time
-	// too, wherever they stand in the log.
-	Event
-)
-
-// Window says which lefts and rights belong together.
-type Window struct {
-	// Within is how long after its left a right may come, both ends included.
-	Within time.Duration
-	// Time to go by. Zero is Ordered.
-	Time Time
-	// Lateness is how far the time of an entry may lie behind the highest one
-	// seen, for Event: an entry waits that long for those that belong before
-	// it, and one that is later still is [Late].
-	Lateness time.Duration
-	// Many lets a left have any number of rights; otherwise it has one.
-	Many bool
-}
-
-// Outcome is what became of an entry.
-type Outcome uint8
-
-const (
-	// Matched: a left and its right.
-	Matched Outcome = iota + 1
-	// TimedOut: a left whose window ended without a right.
-	TimedOut
-	// Open: a left without a right whose window had not ended where a query
-	// did. A follower has none.
-	Open
-	// Unmatched: a right without a left.
-	Unmatched
-	// Late: an entry too far behind the highest time seen. It takes no part.
-	Late
-)
-
-// String returns "matched", "timed out", "open", "unmatched" or "late".
-func (o Outcome) String() string {
-	switch o {
-	case Matched:
-		return "matched"
-	case TimedOut:
-		return "timed out"
-	case Open:
-		return "open"
-	case Unmatched:
-		return "unmatched"
-	case Late:
-		return "late"
-	}
-	return "no outcome"
-}
-
-// Item is one entry on its way through a [Matcher].
-type Item struct {
-	// Key that a left and its rights share.
-	Key string
-	// Right is true on the right side.
-	Right bool
-	// Entry, and Event as whoever fed the matcher decoded it; it may be nil.
-	Entry messages.Entry
-	Event messages.Event
-
-	at      time.Time // in the join's time
-	arrived uint64    // breaks ties
-	// open is true for a left that can match, false for what still waits for
-	// earlier ones.
-	open, matched bool
-	// All open lefts form a list in the order of time, those of one key a
-	// stack with the latest on top.
-	before, after, below, above *Item
-}
-
-// At is the item's time in the join's time.
-func (it *Item) At() time.Time { return it.at }
-
-// Pair is what a [Matcher] found: two items where they matched, else one.
-type Pair struct {
-	Outcome     Outcome
-	Left, Right *Item
-}
-
-// Took is the time from left to right; 0 where there are not both.
-func (p Pair) Took() time.Duration {
-	if p.Left == nil || p.Right == nil {
-		return 0
-	}
-	return p.Right.at.Sub(p.Left.at)
-}
-
 // Matcher is the join without a log: fed with entries in the order of the log,
 // it tells what became of each, once. Its memory is that of what its window
 // holds. It is not safe for concurrent use.
@@ -129,8 +31,9 @@ type Matcher struct {
 	held           int
 	found          []Pair
 
-	// most bounds how many items one call lets go; 0 is no bound.
-	most, left int
+	// most bounds how many items one call lets go, of which quota are left; 0 is
+	// no bound.
+	most, quota int
 	// changed, if not nil, is called with each item that is to be stored, or
 	// that is no more: held is false then.
 	changed func(it *Item, held bool)
@@ -149,10 +52,7 @@ func (m *Matcher) Held() int { return m.held }
 // next call; the entry's memory is the caller's again after that.
 func (m *Matcher) Add(it Item) []Pair {
 	m.begin()
-	it.at = it.Entry.Ordered
-	if m.window.Time == Event {
-		it.at = it.Entry.Time
-	}
+	it.at = m.timeOf(it.Entry)
 	if !m.clock.IsZero() && it.at.Before(m.watermark()) {
 		return m.tell(Late, &it)
 	}
@@ -176,6 +76,13 @@ func (m *Matcher) Add(it Item) []Pair {
 	return m.found
 }
 
+// refuse tells that an entry is late, whatever its time.
+func (m *Matcher) refuse(it Item) []Pair {
+	m.begin()
+	it.at = m.timeOf(it.Entry)
+	return m.tell(Late, &it)
+}
+
 // Tick lets time pass without an entry, up to an ordering time, and returns
 // what that decides. With Event time, the highest time seen grows by the
 // ordering time since the last entry.
@@ -196,7 +103,6 @@ func (m *Matcher) Tick(ordered time.Time) []Pair {
 // what becomes of them.
 func (m *Matcher) Finish(ordered time.Time) []Pair {
 	m.Tick(ordered)
-	m.left = 0
 	for len(m.waiting) > 0 {
 		m.place(heap.Pop(&m.waiting).(*Item))
 	}
@@ -206,8 +112,8 @@ func (m *Matcher) Finish(ordered time.Time) []Pair {
 	return m.found
 }
 
-// Due returns the ordering time from which on a Tick decides something; false
-// where nothing is held.
+// Due returns the ordering time from which on a Tick decides something, or lets
+// go of a left that has its rights; false where nothing is held.
 func (m *Matcher) Due() (ordered time.Time, ok bool) {
 	var earliest time.Time
 	if len(m.waiting) > 0 {
@@ -233,7 +139,14 @@ func (m *Matcher) behind() bool {
 func (m *Matcher) begin() {
 	clear(m.found)
 	m.found = m.found[:0]
-	m.left = m.most
+	m.quota = m.most
+}
+
+func (m *Matcher) timeOf(e messages.Entry) time.Time {
+	if m.window.Time == Event {
+		return e.Time
+	}
+	return e.Ordered
 }
 
 // watermark is the time below which nothing is accepted any more.
@@ -269,8 +182,8 @@ func (m *Matcher) may() bool {
 	if m.most == 0 {
 		return true
 	}
-	m.left--
-	return m.left >= 0
+	m.quota--
+	return m.quota >= 0
 }
 
 // place gives an item its role: everything before it in time has its own.
@@ -333,83 +246,4 @@ func (m *Matcher) store(it *Item, held bool) {
 	if m.changed != nil {
 		m.changed(it, held)
 	}
-}
-
-// push makes a left the latest of all and of its key.
-func (m *Matcher) push(it *Item) {
-	it.open = true
-	it.before, m.newest = m.newest, it
-	if it.before == nil {
-		m.oldest = it
-	} else {
-		it.before.after = it
-	}
-	it.below = m.open[it.Key]
-	if it.below != nil {
-		it.below.above = it
-	}
-	m.open[it.Key] = it
-}
-
-// drop takes an open left out.
-func (m *Matcher) drop(it *Item) {
-	if it.before == nil {
-		m.oldest = it.after
-	} else {
-		it.before.after = it.after
-	}
-	if it.after == nil {
-		m.newest = it.before
-	} else {
-		it.after.before = it.before
-	}
-	if it.below != nil {
-		it.below.above = it.above
-	}
-	switch {
-	case it.above != nil:
-		it.above.below = it.below
-	case it.below != nil:
-		m.open[it.Key] = it.below
-	default:
-		delete(m.open, it.Key)
-	}
-	it.before, it.after, it.below, it.above = nil, nil, nil, nil
-	m.release(it)
-}
-
-// restore takes back an item that was stored, in the order of time.
-func (m *Matcher) restore(it *Item) {
-	m.held++
-	m.arrivals++
-	it.arrived = m.arrivals
-	if it.open {
-		m.push(it)
-	} else {
-		heap.Push(&m.waiting, it)
-	}
-}
-
-// waiting is a heap of items, the earliest first.
-type waiting []*Item
-
-func (w waiting) Len() int { return len(w) }
-func (w waiting) Less(i, j int) bool {
-	a, b := w[i], w[j]
-	if c := a.at.Compare(b.at); c != 0 {
-		return c < 0
-	}
-	if a.Right != b.Right {
-		return b.Right
-	}
-	return a.arrived < b.arrived
-}
-func (w waiting) Swap(i, j int) { w[i], w[j] = w[j], w[i] }
-func (w *waiting) Push(it any)  { *w = append(*w, it.(*Item)) }
-func (w *waiting) Pop() any {
-	last := len(*w) - 1
-	it := (*w)[last]
-	(*w)[last] = nil
-	*w = (*w)[:last]
-	return it
 }

@@ -10,8 +10,8 @@ import (
 )
 
 // Each joins the entries of a query in one pass, in the memory of the open
-// lefts, and yields what became of each. Of the query, Log, From, To, Since,
-// Until and the filter's Instances count.
+// lefts, and yields what became of each. The types to read are the join's; the
+// query says which log, from where to where, and what to leave out.
 //
 // What is still open at the end of the query is judged by its Until, by the
 // last entry where it has a To, and else by the present: a left whose window
@@ -96,10 +96,8 @@ func (p *plan) restrict(q *retinue.Query) error {
 	case len(q.Filter.Modules)+len(q.Filter.Kinds)+len(q.Filter.Types) > 0:
 		return messages.Invalid("join", "a query for types: they are those of the join")
 	}
-	for _, s := range p.sides {
-		if q.Log == messages.Permanent && s.typ.Persistence == messages.Trimmable {
-			return messages.Invalid("join", "%v is trimmable and never in the permanent log", s.typ)
-		}
+	if q.Log == messages.Permanent && p.log() != q.Log {
+		return messages.Invalid("join", "one of its types is trimmable and never in the permanent log")
 	}
 	q.Filter.Types = p.types()
 	return nil

@@ -36,10 +36,18 @@ func readTime(src []byte) time.Time {
 	return time.Unix(seconds, int64(binary.BigEndian.Uint32(src[8:]))).UTC()
 }
 
-// mark names the state after an entry: no two entries leave the same.
+// mark names the state: no two differ that have the same.
 func (m *Matcher) mark(last messages.TrimmableID) []byte {
 	mark := binary.BigEndian.AppendUint64(nil, uint64(last))
 	return appendTime(appendTime(mark, m.clock), m.ordered)
+}
+
+// lastOf is the place of the last entry joined; 0 for no mark.
+func lastOf(mark []byte) messages.TrimmableID {
+	if mark == nil {
+		return 0
+	}
+	return messages.TrimmableID(binary.BigEndian.Uint64(mark))
 }
 
 // keyOf is where an item is kept.

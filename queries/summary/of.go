@@ -11,7 +11,8 @@ import (
 	"github.com/DataDog/sketches-go/ddsketch/store"
 )
 
-// Accuracy is how far a quantile may be from the exact one, relative to it.
+// Accuracy is how far a quantile may be from the exact one, relative to it. A
+// float within 1e-300 of 0 may count as 0.
 const Accuracy = 0.0001
 
 // Value is what can be summed up: a duration, or a number that has a unit by

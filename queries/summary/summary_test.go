@@ -35,7 +35,7 @@ func exact[T summary.Value](sorted []T, percent int) T {
 }
 
 func near[T summary.Value](got, want T) bool {
-	slack := summary.Accuracy * math.Abs(float64(want)) * (1 + 1e-9)
+	slack := summary.Accuracy*math.Abs(float64(want))*(1+1e-9) + 1e-300
 	if half := 0.5; T(half) == 0 {
 		slack += 0.5
 	}
