@@ -87,8 +87,8 @@ func (b *Bus) Close() error { return b.Shutdown(context.Background()) }
 // nothing.
 //
 // Errors: [messages.StuckError] and ctx's error where a reaction, an Update, a
-// View or another Shutdown does not return in time: then the database is left
-// open, and Shutdown may be called again; [messages.FailedError] where the
+// View, another Shutdown or the disk does not return in time: then the database
+// is left open, and Shutdown may be called again; [messages.FailedError] where the
 // store had failed: it is abandoned; [messages.ErrReentrant] from inside a
 // reaction, an Update or a View.
 func (b *Bus) Shutdown(ctx context.Context) error {
@@ -335,6 +335,6 @@ func Verify(ctx context.Context, dir string, opts *Options) (report Report, err 
 	if err != nil {
 		return Report{}, err
 	}
-	defer func() { err = errors.Join(err, store.Close(ctx)) }()
+	defer func() { err = errors.Join(err, store.Close(context.WithoutCancel(ctx))) }()
 	return store.Verify(ctx)
 }
