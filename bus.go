@@ -174,10 +174,12 @@ func (b *Bus) Follow(f followers.Follower) error {
 }
 
 // Await waits until the follower has reacted to the entries at a position,
-// through retries, and returns when the reaction is durable.
+// through retries, and returns when the reaction is durable. An entry that a
+// Seek had jumped over before counts as reacted to.
 //
 // Errors: [messages.FollowerError], at once, with cause [messages.ErrSkipped]
-// or [messages.ErrParked] where an entry was put aside, and with
+// or [messages.ErrParked] where an entry was put aside, with
+// [messages.ErrSkipped] where a Seek jumps over it meanwhile, and with
 // [messages.ErrPaused], [messages.ErrParked] or [messages.ErrUnknownFollower]
 // where the follower does not run; [messages.ErrNotInLog],
 // [messages.ErrReentrant], [messages.ErrClosed], [messages.FailedError]. When
@@ -213,7 +215,8 @@ func (b *Bus) Resume(ctx context.Context, follower string) error {
 
 // Seek moves a follower's cursor from expect to another place, below or at the
 // head: to is the next entry that it reads. Take expect from
-// [FollowerStatus.Position]. Turns that ran already are not undone.
+// [FollowerStatus.Position]. Turns that ran already are not undone. Who awaits
+// an entry that it jumps over is told with [messages.ErrSkipped].
 //
 // Errors: [messages.ErrCursorMoved] where the cursor is not at expect,
 // [messages.ErrOutOfRange] past the head, [messages.TrimmedError] below the

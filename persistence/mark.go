@@ -48,7 +48,7 @@ type marker struct {
 	failed func(error)
 
 	disk    chan struct{} // holds a token over I/O; guards the next three
-	file    vfs.File   // nil in a shared database, and after the end
+	file    vfs.File      // nil in a shared database, and after the end
 	turn    uint64
 	written Heads
 
