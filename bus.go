@@ -94,8 +94,8 @@ func (b *Bus) Close() error { return b.Shutdown(context.Background()) }
 // nothing.
 //
 // Errors: [messages.StuckError] and ctx's error where a reaction, an Update, a
-// View or another Shutdown does not return in time: then the database is left
-// open, and Shutdown may be called again; [messages.FailedError] where the
+// View, another Shutdown or the disk does not return in time: then the database
+// is left open, and Shutdown may be called again; [messages.FailedError] where the
 // store had failed: it is abandoned; [messages.ErrReentrant] from inside a
 // reaction, an Update or a View.
 func (b *Bus) Shutdown(ctx context.Context) error {
@@ -184,10 +184,12 @@ func (b *Bus) Follow(f followers.Follower) error {
 }
 
 // Await waits until the follower has reacted to the entries at a position,
-// through retries, and returns when the reaction is durable.
+// through retries, and returns when the reaction is durable. An entry that a
+// Seek had jumped over before counts as reacted to.
 //
 // Errors: [messages.FollowerError], at once, with cause [messages.ErrSkipped]
-// or [messages.ErrParked] where an entry was put aside, and with
+// or [messages.ErrParked] where an entry was put aside, with
+// [messages.ErrSkipped] where a Seek jumps over it meanwhile, and with
 // [messages.ErrPaused], [messages.ErrParked] or [messages.ErrUnknownFollower]
 // where the follower does not run; [messages.ErrNotInLog],
 // [messages.ErrReentrant], [messages.ErrClosed], [messages.FailedError]. When
@@ -223,7 +225,8 @@ func (b *Bus) Resume(ctx context.Context, follower string) error {
 
 // Seek moves a follower's cursor from expect to another place, below or at the
 // head: to is the next entry that it reads. Take expect from
-// [FollowerStatus.Position]. Turns that ran already are not undone.
+// [FollowerStatus.Position]. Turns that ran already are not undone. Who awaits
+// an entry that it jumps over is told with [messages.ErrSkipped].
 //
 // Errors: [messages.ErrCursorMoved] where the cursor is not at expect,
 // [messages.ErrOutOfRange] past the head, [messages.TrimmedError] below the
@@ -351,6 +354,6 @@ func Verify(ctx context.Context, dir string, opts *Options) (report Report, err 
 	if err != nil {
 		return Report{}, err
 	}
-	defer func() { err = errors.Join(err, store.Close(ctx)) }()
+	defer func() { err = errors.Join(err, store.Close(context.WithoutCancel(ctx))) }()
 	return store.Verify(ctx)
 }

@@ -64,7 +64,8 @@ type Options struct {
 	// means 16 MiB, at most 1 GiB.
 	MaxAppendSize int
 	// MaxPendingBytes and MaxPendingEvents bound what waits for the writer:
-	// beyond them Append and Submit wait for room. 0 means 64 MiB and 65,536.
+	// beyond them Append, Submit, Commit and Update wait for room; an Update
+	// that waits counts for one event. 0 means 64 MiB and 65,536.
 	MaxPendingBytes, MaxPendingEvents int
 	// KeyWindow is how long an idempotency key is remembered, in ordering
 	// time; 0 means 14 days, [Forever] is allowed. Keys expire a day's worth

@@ -92,10 +92,10 @@ type FollowerStatus struct {
 	// Stalled is true where it has entries to read, is neither paused nor
 	// parked, and has not moved for Options.StallAfter.
 	Stalled bool `json:"stalled"`
-	// CaughtUp is true once it has reached the head in this process.
+	// CaughtUp is true once it has reached the head since it was followed.
 	CaughtUp bool `json:"caught_up"`
 	// Attempts of the entry at the cursor that failed; Failures in a row since
-	// the cursor moved; Restarts in this process.
+	// the cursor moved; Restarts after failures and parking in this process.
 	Attempts int `json:"attempts"`
 	Failures int `json:"failures"`
 	Restarts int `json:"restarts"`

@@ -92,6 +92,7 @@ type updateJob struct {
 	Ticket
 	phase    atomic.Int32
 	tx       *Transaction
+	waits    bool          // for the writer, and takes room; owned by it once sent
 	granted  chan struct{} // closed by the writer
 	returned chan struct{} // closed by the caller
 	// outcome of the closure; written before returned is closed.
@@ -109,7 +110,12 @@ func (e *Engine) Update(ctx context.Context, do func(*Transaction) error) (messa
 	}
 	j := &updateJob{Ticket: Ticket{engine: e}, granted: make(chan struct{}), returned: make(chan struct{})}
 	j.tx = &Transaction{engine: e, state: e.Store.ApplicationState(), phase: &j.phase}
+	if err := e.acquire(ctx, e.events, 1); err != nil {
+		return messages.Receipt{}, err
+	}
+	j.waits = true
 	if err := e.send(j); err != nil {
+		j.leaveQueue()
 		return messages.Receipt{}, err
 	}
 	select {
@@ -156,6 +162,7 @@ func (j *updateJob) weight() (int, int) { return 1, eventOverhead }
 // run applies what this round holds so far, so that the closure sees it, and
 // hands over.
 func (j *updateJob) run(w *writer) {
+	j.leaveQueue()
 	if j.phase.Load() == updateWithdrawn {
 		return
 	}
@@ -195,7 +202,16 @@ func (j *updateJob) run(w *writer) {
 	w.needSync = true
 }
 
+// leaveQueue gives back the room of one event that waits.
+func (j *updateJob) leaveQueue() {
+	if j.waits {
+		j.waits = false
+		j.engine.events.Release(1)
+	}
+}
+
 func (j *updateJob) finish(err error) {
+	j.leaveQueue()
 	if err != nil {
 		j.receipt, j.err = messages.Receipt{}, err
 	}

@@ -87,8 +87,12 @@ func (t *Turn) Context() context.Context { return t.ctx }
 // until the turn ends; [messages.Entry.Clone] keeps it.
 func (t *Turn) Entry() messages.Entry { return t.entry }
 
-// Attempt counts the deliveries of this entry, from 1. The count is durable:
-// an attempt that killed the process is one.
+// Attempt counts the deliveries of this entry, from 1: it is one more than the
+// attempts that have failed, which are stored with the cursor, and a replay
+// goes on counting where the entry was parked. An attempt that ended the
+// process, or was under way when something else did, counts where it was marked
+// on disk beforehand: with [Skip] and [Park], after a process that was not
+// closed, and for an entry that has failed before. With [Halt] it never counts.
 func (t *Turn) Attempt() int { return t.attempt }
 
 // PassedOver reports whether no reaction could read the entry and [PassOver]

@@ -233,7 +233,7 @@ func FuzzMark(f *testing.F) {
 		if err := writeFile(fs, "", markName, string(b)); err != nil {
 			t.Fatal(err)
 		}
-		var m marker
+		m := newMarker()
 		heads, err := m.open(fs, "", StoreID{}, false, func(err error) { t.Error(err) })
 		if err != nil {
 			t.Fatal(err)
@@ -249,7 +249,7 @@ func FuzzMark(f *testing.F) {
 		if err := m.close(); err != nil {
 			t.Fatal(err)
 		}
-		var next marker
+		next := newMarker()
 		heads, err = next.open(fs, "", StoreID{}, true, nil)
 		if err != nil || heads.Event != messages.EventID(head) {
 			t.Fatalf("%d is read as %d, %v", head, heads.Event, err)

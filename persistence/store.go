@@ -72,7 +72,8 @@ type Store struct {
 	mu     sync.RWMutex // guards closed against users.Add
 	closed bool
 	ending sync.Once
-	ended  error // what end said
+	gone   chan struct{} // closed behind end
+	ended  error         // what end said; written before gone is closed
 
 	release func() error // gives directory and database back, once
 	// freeCounter numbers the Stage calls of this epoch.
@@ -269,8 +270,8 @@ func (s *Store) Sync() error { return s.commit(nil, true) }
 // Close refuses new reads, waits for those in flight, signs the store and
 // gives the database back. A failed store is abandoned: its files stay locked
 // until the process ends. Errors: [messages.StuckError] with ctx's error where
-// a read does not end: then Close may be called again; [messages.FailedError],
-// or what Pebble said.
+// a read does not end, or the disk does not answer: then Close may be called
+// again, and goes on where it was; [messages.FailedError], or what Pebble said.
 func (s *Store) Close(ctx context.Context) error {
 	s.mu.Lock()
 	s.closed = true
@@ -286,8 +287,23 @@ func (s *Store) Close(ctx context.Context) error {
 	case <-ctx.Done():
 		return errors.Join(&messages.StuckError{Names: []string{"a reader of the store"}}, ctx.Err())
 	}
-	s.ending.Do(func() { s.ended = s.end() })
-	return s.ended
+	s.ending.Do(func() {
+		go func() {
+			s.ended = s.end()
+			close(s.gone)
+		}()
+	})
+	select {
+	case <-s.gone:
+		return s.ended
+	default:
+	}
+	select {
+	case <-s.gone:
+		return s.ended
+	case <-ctx.Done():
+		return errors.Join(&messages.StuckError{Names: []string{"the disk"}}, ctx.Err())
+	}
 }
 
 func (s *Store) end() error {
