@@ -163,7 +163,8 @@ func (e *FailedError) Unwrap() error        { return e.Cause }
 type TrimmedError struct {
 	// Wanted is the id that was asked for; Horizon, the lowest that is left, is
 	// above it.
-	Wanted, Horizon TrimmableID
+	Wanted  TrimmableID `json:"wanted"`
+	Horizon TrimmableID `json:"horizon"`
 }
 
 func (e *TrimmedError) Error() string {

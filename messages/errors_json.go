@@ -18,6 +18,8 @@ type RemoteError struct {
 	Codes []string `json:"codes,omitempty"`
 	// Message is what the original's Error returned.
 	Message string `json:"message"`
+	// Trimmed is the original where it was one: [errors.As] finds it.
+	Trimmed *TrimmedError `json:"trimmed,omitempty"`
 }
 
 // Remote returns the form of err that crosses a wire, nil for nil.
@@ -27,6 +29,7 @@ func Remote(err error) *RemoteError {
 		return already
 	}
 	e := &RemoteError{Message: err.Error()}
+	errors.As(err, &e.Trimmed)
 	for _, c := range codes {
 		if errors.Is(err, c.err) {
 			e.Codes = append(e.Codes, c.code)
@@ -41,6 +44,16 @@ func (e *RemoteError) Error() string { return e.Message }
 func (e *RemoteError) Is(target error) bool {
 	i := slices.IndexFunc(codes, func(c coded) bool { return c.err == target })
 	return i >= 0 && slices.Contains(e.Codes, codes[i].code)
+}
+
+// As finds a [TrimmedError].
+func (e *RemoteError) As(target any) bool {
+	t, ok := target.(**TrimmedError)
+	if !ok || e.Trimmed == nil {
+		return false
+	}
+	*t = e.Trimmed
+	return true
 }
 
 // Err returns e as an error that is nil where e is.

@@ -40,11 +40,21 @@ func TestNoErrorIsNoErrorOverAWire(t *testing.T) {
 }
 
 func TestAnErrorThatCameOverAWireGoesOnAsItIs(t *testing.T) {
-	first := Remote(&TrimmedError{Wanted: 1, Horizon: 5})
+	data, err := json.Marshal(Remote(&TrimmedError{Wanted: 1, Horizon: 5}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := new(RemoteError)
+	if err := json.Unmarshal(data, first); err != nil {
+		t.Fatal(err)
+	}
 	if again := Remote(first); again != first {
 		t.Errorf("got another one: %v", again)
 	}
 	wrapped := Remote(fmt.Errorf("read: %w", first))
+	if trimmed := (*TrimmedError)(nil); !errors.As(wrapped, &trimmed) || trimmed.Horizon != 5 {
+		t.Errorf("got %v, want the horizon 5", trimmed)
+	}
 	if !errors.Is(wrapped, ErrTrimmed) || !strings.HasPrefix(wrapped.Message, "read: ") {
 		t.Errorf("got %v with codes %v", wrapped, wrapped.Codes)
 	}

@@ -99,7 +99,6 @@ STORE is one of
 		SilenceErrors:              true,
 		SilenceUsage:               true,
 		SuggestionsMinimumDistance: 2,
-		PersistentPreRun:           func(*cobra.Command, []string) { *understood = true },
 	}
 	root.SetFlagErrorFunc(suggestFlag)
 	root.AddGroup(&cobra.Group{ID: "read", Title: "Read:"}, &cobra.Group{ID: "command", Title: "Command:"},
@@ -111,8 +110,21 @@ STORE is one of
 	} {
 		for _, v := range verbs {
 			v.GroupID = group
+			onRun(v, func() { *understood = true })
 		}
 		root.AddCommand(verbs...)
 	}
 	return root, understood
+}
+
+// onRun has a verb and those below it call do before they run.
+func onRun(v *cobra.Command, do func()) {
+	for _, below := range v.Commands() {
+		onRun(below, do)
+	}
+	run := v.RunE
+	v.RunE = func(cmd *cobra.Command, args []string) error {
+		do()
+		return run(cmd, args)
+	}
 }

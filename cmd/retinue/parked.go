@@ -22,6 +22,8 @@ handle and were told to park or to skip, and those behind one in its sequence.`,
   retinue parked show wallet.db mail 42
   retinue parked replay wallet.db mail --all`,
 		Args: cobra.ArbitraryArgs,
+
+		SuggestionsMinimumDistance: 2,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return cmd.Help()
