@@ -67,7 +67,7 @@ comes with a plot by the hour or the day, in the local time zone.`,
 					case unit != "":
 						return sumValues(&of, field(value), func(f float64) time.Duration { return time.Duration(f * float64(length)) })
 					case value != "":
-						return sumValues(&of, field(value), func(f float64) float64 { return f })
+						return sumValues(&of, field(value), func(f float64) number { return number(f) })
 					}
 					return of.entries()
 				})
@@ -189,6 +189,17 @@ func sumValues[T summary.Value](s *summing, value field, unit func(float64) T) e
 		return float64(of.P50())
 	})
 	return nil
+}
+
+// number is a value of no known unit.
+type number float64
+
+// String implements [fmt.Stringer].
+func (n number) String() string {
+	if n > 1000 || n < -1000 {
+		return strconv.FormatFloat(float64(n), 'f', 0, 64)
+	}
+	return strconv.FormatFloat(float64(n), 'g', 4, 64)
 }
 
 func (s *summing) outcomes() error {
