@@ -6,8 +6,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/retinue-go/retinue"
 )
@@ -44,9 +46,7 @@ func TestDocsShowWhatTheCommandPrints(t *testing.T) {
 		switch strings.TrimSpace(line) {
 		case "<!-- live -->":
 			bus = openShop(t, "shop.db", &retinue.Options{Admin: true}, nil)
-			if err := bus.CaughtUp(t.Context(), "ledger", "mail", "pages"); err != nil {
-				t.Fatal(err)
-			}
+			rest(bus)
 		case "<!-- closed -->":
 			if err := bus.Close(); err != nil {
 				t.Fatal(err)
@@ -73,6 +73,15 @@ func TestDocsShowWhatTheCommandPrints(t *testing.T) {
 	if *update {
 		if err := os.WriteFile(manual, []byte(written.String()), 0o644); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// rest waits until all followers are idle.
+func rest(bus *retinue.Bus) {
+	for range time.Tick(time.Millisecond) {
+		if !slices.ContainsFunc(bus.Status().Followers, func(f retinue.FollowerStatus) bool { return f.State != "idle" }) {
+			return
 		}
 	}
 }

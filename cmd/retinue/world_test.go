@@ -90,5 +90,5 @@ func trade(ctx context.Context, bus *retinue.Bus) error {
 			return err
 		}
 	}
-	return nil
+	return bus.CaughtUp(ctx, "ledger", "mail", "pages") // with what they appended
 }
