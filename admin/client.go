@@ -154,13 +154,21 @@ func list[V any](ctx context.Context, c *Client, path string, form url.Values) i
 			}
 			var v V
 			if err == nil {
-				err = json.Unmarshal(line, &v)
+				err = unmarshal(line, &v)
 			}
 			if !yield(v, err) || err != nil {
 				return
 			}
 		}
 	}
+}
+
+// unmarshal is json.Unmarshal, which looks at a value twice that reads itself.
+func unmarshal(line []byte, v any) error {
+	if v, ok := v.(json.Unmarshaler); ok {
+		return v.UnmarshalJSON(bytes.TrimSuffix(line, []byte("\n")))
+	}
+	return json.Unmarshal(line, v)
 }
 
 // Status is [retinue.Bus.Status].

@@ -11,7 +11,9 @@ import (
 // Source is what is read: a [*retinue.Bus], or an admin.Client for one in
 // another process.
 type Source interface {
+	// Entry is [retinue.Bus.Entry].
 	Entry(messages.Log, messages.Position) (messages.Entry, error)
+	// Entries is [retinue.Bus.Entries].
 	Entries(context.Context, retinue.Query) iter.Seq2[messages.Entry, error]
 }
 

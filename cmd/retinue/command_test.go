@@ -228,3 +228,50 @@ func TestFollowersAreCompleted(t *testing.T) {
 		t.Error("the store is gone")
 	}
 }
+
+func TestAnInterruptEndsWhatWaitsForItsReaderOrWriter(t *testing.T) {
+	dir := shop(t)
+	bus := openShop(t, dir, nil, errBounced)
+	for range 200 { // more than a pipe holds
+		if _, err := bus.Append(t.Context(), started{Payment: strings.Repeat("p", 1000)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := bus.Close(); err != nil {
+		t.Fatal(err)
+	}
+	exported := must(t, "export", dir)
+	copied := filepath.Join(t.TempDir(), "copy.db")
+	for name, args := range map[string][]string{"log": {"log", dir}, "export": {"export", dir}, "import": {"import", copied, "-"}} {
+		t.Run(name, func(t *testing.T) {
+			c := command(t, args...)
+			out, err := c.StdoutPipe() // held and, but for its beginning, not read
+			if err != nil {
+				t.Fatal(err)
+			}
+			in, err := c.StdinPipe()
+			if err == nil {
+				err = c.Start()
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if name == "import" {
+				in.Write([]byte(exported[:len(exported)/2]))
+			} else if _, err := out.Read(make([]byte, 10)); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.Process.Signal(os.Interrupt); err != nil {
+				t.Fatal(err)
+			}
+			if state, err := c.Process.Wait(); err != nil || state.ExitCode() != 130 {
+				t.Errorf("%v, %v, want exit 130", state, err)
+			}
+		})
+	}
+	whole := filepath.Join(t.TempDir(), "whole.jsonl")
+	if err := os.WriteFile(whole, []byte(exported), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run(t, "import", copied, whole).wants(t, 0, "imported")
+}

@@ -32,9 +32,9 @@ backup has them.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.with(cmd.Context(), args[0], reading, func(s *store) error {
 				if target == "" {
-					return export(cmd.Context(), s, os.Stdout, o)
+					return export(cmd.Context(), s, patient{cmd.Context(), os.Stdout}, false, o)
 				}
-				return newFile(target, func(w io.Writer) error { return export(cmd.Context(), s, w, o) })
+				return newFile(target, func(w io.Writer) error { return export(cmd.Context(), s, w, true, o) })
 			})
 		},
 	}
@@ -44,9 +44,9 @@ backup has them.`,
 	return cmd
 }
 
-func export(ctx context.Context, s *store, w io.Writer, o retinue.ExportOptions) error {
+func export(ctx context.Context, s *store, w io.Writer, progress bool, o retinue.ExportOptions) error {
 	buffered := bufio.NewWriterSize(w, 256<<10)
-	bar := newBar("exporting", w != os.Stdout)
+	bar := newBar("exporting", progress)
 	defer bar.end()
 	report, err := s.Export(ctx, io.MultiWriter(buffered, bar.reading()), o)
 	if err := errors.Join(err, buffered.Flush()); err != nil {
@@ -87,7 +87,10 @@ func newFile(name string, write func(io.Writer) error) (err error) {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Link(f.Name(), name) // unlike a rename, it replaces nothing
+		err = os.Rename(f.Name(), name)
 	}
-	return errors.Join(err, os.Remove(f.Name()))
+	if err != nil {
+		err = errors.Join(err, os.Remove(f.Name()))
+	}
+	return err
 }

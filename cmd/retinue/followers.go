@@ -25,7 +25,7 @@ that have one. On a closed store nobody follows, and restarts are not known.`,
 				if err != nil {
 					return err
 				}
-				return show(func(out *screen) error {
+				return show(cmd.Context(), func(out *screen) error {
 					if !asJSON {
 						return printFollowers(out, status.Followers)
 					}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -25,8 +26,10 @@ Until the last line is in, the store does not open.`,
   zstd -dc wallet.jsonl.zst | retinue import copy.db -`,
 		Args: wants(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			from := os.Stdin
-			if args[1] != "-" {
+			var from io.Reader
+			if args[1] == "-" {
+				from = waiting(cmd.Context(), os.Stdin)
+			} else {
 				file, err := os.Open(args[1])
 				if err != nil {
 					return err
@@ -37,7 +40,7 @@ Until the last line is in, the store does not open.`,
 			bar := newBar("importing", true)
 			defer bar.end()
 			o.Progress = bar.at
-			report, err := retinue.Import(cmd.Context(), args[0], io.Reader(from), nil, o)
+			report, err := retinue.Import(cmd.Context(), args[0], from, nil, o)
 			bar.end()
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[1], err)
@@ -55,4 +58,15 @@ Until the last line is in, the store does not open.`,
 	}
 	cmd.Flags().BoolVar(&o.Cursors, "cursors", false, "take over where the followers stood, if the export tells")
 	return cmd
+}
+
+// waiting reads from who may write late, and gives up when its context ends.
+func waiting(ctx context.Context, from io.Reader) io.Reader {
+	r, w := io.Pipe()
+	context.AfterFunc(ctx, func() { w.CloseWithError(ctx.Err()) })
+	go func() {
+		_, err := io.Copy(w, from)
+		w.CloseWithError(err)
+	}()
+	return r
 }

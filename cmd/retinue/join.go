@@ -176,7 +176,7 @@ unmatched.`,
 				return err
 			}
 			return f.with(cmd.Context(), args[0], reading, func(s *store) error {
-				return show(func(out *screen) error { return printJoin(cmd.Context(), out, s, joining, asJSON) })
+				return show(cmd.Context(), func(out *screen) error { return printJoin(cmd.Context(), out, s, joining, asJSON) })
 			})
 		},
 	}

@@ -35,7 +35,7 @@ times skip whole blocks of the log. Times without a zone are local.`,
 				return err
 			}
 			return f.with(cmd.Context(), args[0], reading, func(s *store) error {
-				return show(func(out *screen) error { return l.run(cmd.Context(), s, query, out) })
+				return show(cmd.Context(), func(out *screen) error { return l.run(cmd.Context(), s, query, out) })
 			})
 		},
 	}

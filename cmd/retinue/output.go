@@ -40,8 +40,8 @@ type screen struct {
 	width, height int
 }
 
-func newScreen(f *os.File) *screen {
-	s := &screen{Writer: bufio.NewWriterSize(f, 64<<10), terminal: term.IsTerminal(int(f.Fd()))}
+func newScreen(ctx context.Context, f *os.File) *screen {
+	s := &screen{Writer: bufio.NewWriterSize(patient{ctx, f}, 64<<10), terminal: term.IsTerminal(int(f.Fd()))}
 	s.colours = s.terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	if s.terminal {
 		s.width, s.height = 80, 24
@@ -52,9 +52,34 @@ func newScreen(f *os.File) *screen {
 	return s
 }
 
+// patient writes to who may read late, and gives up when its context ends.
+type patient struct {
+	ctx  context.Context
+	file *os.File
+}
+
+// Write implements [io.Writer].
+func (p patient) Write(b []byte) (int, error) {
+	type result struct {
+		n   int
+		err error
+	}
+	written := make(chan result, 1)
+	go func() {
+		n, err := p.file.Write(b)
+		written <- result{n, err}
+	}()
+	select {
+	case r := <-written:
+		return r.n, r.err
+	case <-p.ctx.Done():
+		return 0, p.ctx.Err()
+	}
+}
+
 // show calls do with standard output and flushes it.
-func show(do func(*screen) error) error {
-	s := newScreen(os.Stdout)
+func show(ctx context.Context, do func(*screen) error) error {
+	s := newScreen(ctx, os.Stdout)
 	return errors.Join(do(s), s.Flush())
 }
 
@@ -81,7 +106,11 @@ func (s *screen) cut(text string, used int) string {
 
 // line writes one JSON value.
 func (s *screen) line(v any) error {
-	data, err := json.Marshal(v)
+	marshal := func() ([]byte, error) { return json.Marshal(v) }
+	if m, ok := v.(json.Marshaler); ok { // who is spared a second look
+		marshal = m.MarshalJSON
+	}
+	data, err := marshal()
 	if err == nil {
 		_, err = s.Write(append(data, '\n'))
 	}
@@ -137,7 +166,7 @@ func clean(text string) string { return strings.Map(printable, text) }
 // tell reports a failure, without the prefix that every error of the library
 // has.
 func tell(err error) {
-	s := newScreen(os.Stderr)
+	s := newScreen(context.Background(), os.Stderr)
 	text := strings.ReplaceAll(err.Error(), "retinue: ", "")
 	fmt.Fprintf(s, "%s %s\n", s.paint(red, "retinue:"), text)
 	s.Flush()

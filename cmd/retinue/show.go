@@ -44,7 +44,7 @@ what reactions appended because of it, which is searched up to the head.`,
 				if err != nil {
 					return err
 				}
-				return show(func(out *screen) error {
+				return show(cmd.Context(), func(out *screen) error {
 					if asJSON {
 						return out.line(story)
 					}

@@ -25,7 +25,7 @@ func statsVerb() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return show(func(out *screen) error {
+				return show(cmd.Context(), func(out *screen) error {
 					if asJSON {
 						return out.line(status)
 					}

@@ -59,7 +59,7 @@ comes with a plot by the hour or the day, in the local time zone.`,
 				return usagef("--unit %q is none of ns, us, ms and s", unit)
 			}
 			return f.with(cmd.Context(), args[0], reading, func(s *store) error {
-				return show(func(out *screen) error {
+				return show(cmd.Context(), func(out *screen) error {
 					of.ctx, of.store, of.out = cmd.Context(), s, out
 					switch {
 					case joins:

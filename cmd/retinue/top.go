@@ -31,7 +31,7 @@ last looks, and the tree of actors with its restarts. Ctrl-C ends it.`,
 			}
 			return f.with(cmd.Context(), args[0], reading, func(s *store) error {
 				t := &top{store: s, name: args[0], lags: map[string][]uint64{}}
-				out := newScreen(os.Stdout)
+				out := newScreen(cmd.Context(), os.Stdout)
 				if once || !s.live {
 					if err := t.look(cmd.Context(), out); err != nil {
 						return err

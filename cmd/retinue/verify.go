@@ -26,7 +26,7 @@ checksum. Nothing is changed. Exits with 4 where something is wrong.`,
 				if err != nil {
 					return err
 				}
-				err = show(func(out *screen) error {
+				err = show(cmd.Context(), func(out *screen) error {
 					if asJSON {
 						return out.line(report)
 					}
