@@ -16,10 +16,9 @@ import (
 const maxAdminBody = 1 << 20
 
 // AdminHandler serves the bus to the command line, and to a console to come:
-// HTTP with parameters as in a form, and answers in JSON. A failure is
-// {"error": …} with a [messages.RemoteError], and what was done until then as
-// "result". Lists are one JSON value a line;
-// a failure in the middle is the last line.
+// HTTP with parameters as in a form, and answers in JSON. Lists are one JSON value
+// a line. A failure is {"error": …}, a [messages.RemoteError], with what was done
+// until then as "result"; in the middle of a list it is the last line.
 //
 //	GET  /v1/status                            Status
 //	GET  /v1/entry     log at                  an entry
@@ -70,28 +69,18 @@ func (b *Bus) AdminHandler() http.Handler {
 	stream("GET /v1/export", b.adminExport)
 	answer("GET /v1/verify", func(ctx context.Context, _ url.Values) (any, error) { return either(b.Verify(ctx)) })
 	answer("POST /v1/backup", b.adminBackup)
-	answer("POST /v1/pause", func(ctx context.Context, form url.Values) (any, error) {
-		return nil, b.Pause(ctx, form.Get("follower"))
-	})
-	answer("POST /v1/resume", func(ctx context.Context, form url.Values) (any, error) {
-		return nil, b.Resume(ctx, form.Get("follower"))
-	})
+	answer("POST /v1/pause", ofFollower(b.Pause))
+	answer("POST /v1/resume", ofFollower(b.Resume))
 	answer("POST /v1/seek", b.adminSeek)
 	answer("POST /v1/replay", b.adminReplay)
-	answer("POST /v1/drop", func(ctx context.Context, form url.Values) (any, error) {
-		at, err := positions(form, "at")
-		if err != nil {
-			return nil, err
-		}
-		return nil, b.Drop(ctx, form.Get("follower"), at...)
-	})
-	answer("POST /v1/trim", func(ctx context.Context, form url.Values) (any, error) {
-		if form.Get("preview") == "true" {
-			return either(b.PreviewTrim())
-		}
-		return either(b.Trim(ctx))
-	})
+	answer("POST /v1/drop", b.adminDrop)
+	answer("POST /v1/trim", b.adminTrim)
 	return http.NewCrossOriginProtection().Handler(mux)
+}
+
+// ofFollower is a command that takes a follower's name.
+func ofFollower(do func(context.Context, string) error) func(context.Context, url.Values) (any, error) {
+	return func(ctx context.Context, form url.Values) (any, error) { return nil, do(ctx, form.Get("follower")) }
 }
 
 // ended names what has ended a request: the bus, rather than its context.
@@ -174,6 +163,21 @@ func (b *Bus) adminSeek(ctx context.Context, form url.Values) (any, error) {
 		return nil, messages.Invalid("request", "%d times expect and %d times to, want one of each", len(expect), len(to))
 	}
 	return nil, b.Seek(ctx, form.Get("follower"), expect[0], to[0])
+}
+
+func (b *Bus) adminDrop(ctx context.Context, form url.Values) (any, error) {
+	at, err := positions(form, "at")
+	if err != nil {
+		return nil, err
+	}
+	return nil, b.Drop(ctx, form.Get("follower"), at...)
+}
+
+func (b *Bus) adminTrim(ctx context.Context, form url.Values) (any, error) {
+	if form.Get("preview") == "true" {
+		return either(b.PreviewTrim())
+	}
+	return either(b.Trim(ctx))
 }
 
 // positions reads the ids called name, of the log that the form names.

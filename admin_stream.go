@@ -16,8 +16,11 @@ func (b *Bus) adminEntries(ctx context.Context, form url.Values, out *lines) err
 	follow := form.Get("follow") == "true"
 	form.Del("follow")
 	q, err := ParseQuery(form)
-	if err != nil || !follow {
-		return b.adminQuery(ctx, q, out, err)
+	if err != nil {
+		return err
+	}
+	if !follow {
+		return b.adminQuery(ctx, q, out)
 	}
 	if q.Reverse || q.To != nil || !q.Until.IsZero() {
 		return messages.Invalid("query", "what is followed has no end: no to, until or reverse")
@@ -26,7 +29,7 @@ func (b *Bus) adminEntries(ctx context.Context, form url.Values, out *lines) err
 	limit := q.Limit
 	upToHead := func() (more bool, err error) {
 		q.To = position(q.Log, b.engine.Durable().Head(q.Log))
-		if err := b.adminQuery(ctx, q, out, nil); err != nil {
+		if err := b.adminQuery(ctx, q, out); err != nil {
 			return false, err
 		}
 		q.From, q.Limit = q.To, max(limit-out.count, 0)
@@ -46,10 +49,7 @@ func (b *Bus) adminEntries(ctx context.Context, form url.Values, out *lines) err
 	return nil
 }
 
-func (b *Bus) adminQuery(ctx context.Context, q Query, out *lines, err error) error {
-	if err != nil {
-		return err
-	}
+func (b *Bus) adminQuery(ctx context.Context, q Query, out *lines) error {
 	for e, err := range b.Entries(ctx, q) {
 		if err != nil {
 			return err

@@ -246,11 +246,14 @@ func size(n uint64) string {
 
 // count is a number with its thousands apart.
 func count[N ~int | ~uint64 | ~int64](n N) string {
-	s := fmt.Sprint(n)
+	sign, s := "", fmt.Sprint(n)
+	if n < 0 {
+		sign, s = "-", s[1:]
+	}
 	for i := len(s) - 3; i > 0; i -= 3 {
 		s = s[:i] + "," + s[i:]
 	}
-	return s
+	return sign + s
 }
 
 // plural is "1 entry", "2 entries".

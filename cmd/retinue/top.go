@@ -110,7 +110,7 @@ func (t *top) look(ctx context.Context, out *screen) error {
 	if t.at.IsZero() {
 		t.last, elapsed = s, 1
 	}
-	rate := uint64(float64(s.Trimmable.Head-t.last.Trimmable.Head)/elapsed + 0.5)
+	rate := uint64(max(float64(s.Trimmable.Head)-float64(t.last.Trimmable.Head), 0)/elapsed + 0.5)
 	t.rates = remember(t.rates, rate)
 	var text strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&text, format+"\n", args...) }

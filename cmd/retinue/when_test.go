@@ -46,7 +46,7 @@ func TestFiguresAreShort(t *testing.T) {
 			t.Errorf("%v: %q, want %q", int64(d), got, want)
 		}
 	}
-	for n, want := range map[uint64]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567"} {
+	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", -123: "-123", -1234567: "-1,234,567"} {
 		if got := count(n); got != want {
 			t.Errorf("count %d: %q, want %q", n, got, want)
 		}
