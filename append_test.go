@@ -251,6 +251,40 @@ func TestSubmitWaitsForRoomAmongWhatIsPending(t *testing.T) {
 	}
 }
 
+// An Update that waits is an event that waits; the one that runs is not.
+func TestUpdatesThatWaitTakeRoomAmongWhatIsPending(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		bus := openBus(t, &retinue.Options{FS: vfs.NewMem(), MaxPendingEvents: 2})
+		release := holdWriter(t, bus)
+		update := func(ctx context.Context) error {
+			_, err := bus.Update(ctx, func(tx *retinue.Tx) error { return tx.Append(note{"u"}) })
+			return err
+		}
+		var waiting sync.WaitGroup
+		for range 2 {
+			waiting.Go(func() {
+				if err := update(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		synctest.Wait()
+		late, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		wantError(t, update(late), context.DeadlineExceeded)
+		_, err := bus.Append(late, note{"a"})
+		wantError(t, err, context.DeadlineExceeded)
+		release()
+		waiting.Wait()
+		for range 5 {
+			if err := update(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wantHeads(t, bus, 8, 8)
+	})
+}
+
 func TestAnAppendLargerThanAllRoomWaitsUntilItIsAlone(t *testing.T) {
 	bus := openBus(t, &retinue.Options{FS: vfs.NewMem(), MaxPendingEvents: 2, MaxPendingBytes: 500})
 	for range 3 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -274,7 +275,7 @@ func TestCallsThatWouldWaitForThemselvesAreRefusedInsideAReaction(t *testing.T) 
 			{"Resume", func() error { return bus.Resume(ctx, "f") }},
 			{"Seek", func() error { return bus.Seek(ctx, "f", messages.EventID(1), messages.EventID(1)) }},
 			{"Unfollow", func() error { return bus.Unfollow(ctx, "f") }},
-			{"Replay", func() error { return bus.Replay(ctx, "f", messages.EventID(1)) }},
+			{"Replay", func() error { return replay(ctx, bus, "f", messages.EventID(1)) }},
 			{"Drop", func() error { return bus.Drop(ctx, "f", messages.EventID(1)) }},
 			{"Close", func() error { return bus.Close() }},
 		}
@@ -318,5 +319,68 @@ func TestAReactionMayAppendAndReadThroughTheBus(t *testing.T) {
 			})}})
 		put(t, bus, note{"a"})
 		reached(t, bus, "f", messages.EventID(2))
+	})
+}
+
+// Who is there while a Seek jumps over an entry hears that nothing reacted to
+// it; who waits for what is behind, or for the cursor alone, waits on.
+func TestAwaitIsToldOfASeekThatJumpsOverItsEntry(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		bus := openBus(t, inMemory())
+		blocked := make(chan struct{})
+		mustFollow(t, bus, followers.Follower{Name: "f", Every: func(turn *followers.Turn) error {
+			select {
+			case <-blocked:
+				return nil
+			case <-turn.Context().Done():
+				return turn.Context().Err()
+			}
+		}})
+		putTexts(t, bus, "a", "b", "c")
+		await := func(f func() error) chan error {
+			done := make(chan error, 1)
+			go func() { done <- f() }()
+			return done
+		}
+		at := func(id messages.EventID) func() error {
+			return func() error { return bus.Await(t.Context(), "f", id) }
+		}
+		first, second, third := await(at(1)), await(at(2)), await(at(3))
+		caught := await(func() error { return bus.CaughtUp(t.Context(), "f") })
+		synctest.Wait()
+		if err := bus.Seek(t.Context(), "f", messages.EventID(1), messages.EventID(3)); err != nil {
+			t.Fatal(err)
+		}
+		for _, done := range []chan error{first, second} {
+			wantFollowerError(t, <-done, "f", 0, messages.ErrSkipped)
+		}
+		close(blocked)
+		for _, done := range []chan error{third, caught} {
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}
+		reached(t, bus, "f", messages.EventID(2)) // the follower is past it
+	})
+}
+
+func TestAwaitTellsWhyAFollowerWasParkedAlsoAfterReopening(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		opts := inMemory()
+		bus := openBus(t, opts)
+		f := followers.Follower{Name: "f", Restart: followers.Restart{Budget: 1},
+			Every: func(*followers.Turn) error { return errRefused }}
+		mustFollow(t, bus, f)
+		at := putTexts(t, bus, "a")
+		wantError(t, bus.Await(t.Context(), "f", at), messages.ErrParked, errRefused)
+		closeBus(t, bus)
+
+		bus = openBus(t, opts)
+		mustFollow(t, bus, f)
+		err := bus.Await(t.Context(), "f", at)
+		wantError(t, err, messages.ErrParked)
+		if !strings.Contains(err.Error(), errRefused.Error()) {
+			t.Errorf("error = %v, want it to say %q", err, errRefused)
+		}
 	})
 }

@@ -258,7 +258,7 @@ func TestEveryCallOnAClosedBusIsRefused(t *testing.T) {
 		"Seek":     func() error { return bus.Seek(ctx, "f", messages.EventID(1), messages.EventID(1)) },
 		"Unfollow": func() error { return bus.Unfollow(ctx, "f") },
 		"Forget":   func() error { return bus.Forget(ctx, "f") },
-		"Replay":   func() error { return bus.Replay(ctx, "f", messages.EventID(1)) },
+		"Replay":   func() error { return replay(ctx, bus, "f", messages.EventID(1)) },
 		"Drop":     func() error { return bus.Drop(ctx, "f", messages.EventID(1)) },
 		"Trim":     func() error { _, err := bus.Trim(ctx); return err },
 		"Page":     func() error { _, err := bus.Page(ctx, retinue.Query{}); return err },

@@ -24,6 +24,8 @@ type Bus struct {
 
 	closing chan struct{} // holds a token while a Shutdown is under way
 	closed  bool          // guarded by closing
+
+	admin admins
 }
 
 // Ticket is the outcome of a Submit or Stage call to come. Tickets of Submit
@@ -64,6 +66,11 @@ func Open(dir string, opts *Options) (*Bus, error) {
 		b.shutdown()
 		return nil, errors.Join(err, store.Close(context.Background()))
 	}
+	if o.Admin {
+		if err := b.openSocket(dir); err != nil {
+			return nil, errors.Join(err, b.Close())
+		}
+	}
 	return b, nil
 }
 
@@ -88,8 +95,8 @@ func (b *Bus) Close() error { return b.Shutdown(context.Background()) }
 // nothing.
 //
 // Errors: [messages.StuckError] and ctx's error where a reaction, an Update, a
-// View or another Shutdown does not return in time: then the database is left
-// open, and Shutdown may be called again; [messages.FailedError] where the
+// View, another Shutdown or the disk does not return in time: then the database
+// is left open, and Shutdown may be called again; [messages.FailedError] where the
 // store had failed: it is abandoned; [messages.ErrReentrant] from inside a
 // reaction, an Update or a View.
 func (b *Bus) Shutdown(ctx context.Context) error {
@@ -104,6 +111,9 @@ func (b *Bus) Shutdown(ctx context.Context) error {
 	defer func() { <-b.closing }()
 	if b.closed {
 		return nil
+	}
+	if err := b.admin.stop(ctx); err != nil {
+		return err
 	}
 	err := b.engine.Close(ctx)
 	if errors.Is(err, messages.ErrStuck) {
@@ -171,10 +181,12 @@ func (b *Bus) Follow(f followers.Follower) error {
 }
 
 // Await waits until the follower has reacted to the entries at a position,
-// through retries, and returns when the reaction is durable.
+// through retries, and returns when the reaction is durable. An entry that a
+// Seek had jumped over before counts as reacted to.
 //
 // Errors: [messages.FollowerError], at once, with cause [messages.ErrSkipped]
-// or [messages.ErrParked] where an entry was put aside, and with
+// or [messages.ErrParked] where an entry was put aside, with
+// [messages.ErrSkipped] where a Seek jumps over it meanwhile, and with
 // [messages.ErrPaused], [messages.ErrParked] or [messages.ErrUnknownFollower]
 // where the follower does not run; [messages.ErrNotInLog],
 // [messages.ErrReentrant], [messages.ErrClosed], [messages.FailedError]. When
@@ -210,7 +222,8 @@ func (b *Bus) Resume(ctx context.Context, follower string) error {
 
 // Seek moves a follower's cursor from expect to another place, below or at the
 // head: to is the next entry that it reads. Take expect from
-// [FollowerStatus.Position]. Turns that ran already are not undone.
+// [FollowerStatus.Position]. Turns that ran already are not undone. Who awaits
+// an entry that it jumps over is told with [messages.ErrSkipped].
 //
 // Errors: [messages.ErrCursorMoved] where the cursor is not at expect,
 // [messages.ErrOutOfRange] past the head, [messages.TrimmedError] below the
@@ -241,16 +254,27 @@ type Parked = persistence.Parked
 // [messages.ErrClosed].
 func (b *Bus) Parked(follower string) iter.Seq2[Parked, error] { return b.engine.Parked(follower) }
 
-// Replay gives parked entries to the follower once more, by ascending id, each
-// in a turn of its own that deletes the record in the same commit. The cursor
-// does not move. It stops at the first failure, which is recorded.
+// Replay chooses parked entries: exactly one of its All, Key and At.
+type Replay = actors.Replay
+
+// Replayed is what became of a [Replay].
+type Replayed = actors.Replayed
+
+// Replay gives the chosen entries to the follower once more, by ascending id,
+// each in a turn of its own that deletes the record in the same commit. The
+// cursor does not move. An entry that fails stays parked, with its error and
+// what is behind it in its sequence; the other entries go on. With
+// [Replay.Preview] nothing runs, and the follower need not be followed.
 //
-// Errors: [messages.FollowerError] with what the reaction returned;
-// [messages.ErrOutOfRange] for an entry that is not parked,
-// [messages.InvalidError] for one behind another of its sequence key, and
-// those of Pause.
-func (b *Bus) Replay(ctx context.Context, follower string, at ...messages.Position) error {
-	return b.engine.Replay(ctx, follower, at)
+// Errors: of the first entry that failed, [messages.FollowerError] with what
+// the reaction returned. Before anything runs, [messages.InvalidError], also
+// for an entry behind another of its sequence that was not chosen,
+// [messages.ErrNotInLog], and [messages.ErrOutOfRange] for an entry that is not
+// parked. At once, with what was done so far, those of Pause, and
+// [messages.FollowerError] where a command or ctx interrupts it or the follower
+// does not run.
+func (b *Bus) Replay(ctx context.Context, follower string, choice Replay) (Replayed, error) {
+	return b.engine.Replay(ctx, follower, choice)
 }
 
 // Drop deletes records of parked entries for good. Errors:
@@ -263,6 +287,10 @@ func (b *Bus) Drop(ctx context.Context, follower string, at ...messages.Position
 // Trim makes one pass of the trimmer by hand. Errors: [messages.ErrReentrant],
 // [messages.ErrClosed], [messages.FailedError].
 func (b *Bus) Trim(ctx context.Context) (Trimmed, error) { return b.engine.TrimNow(ctx) }
+
+// PreviewTrim tells what Trim would do now, and does nothing. Errors:
+// [messages.ErrReentrant], [messages.CorruptError], [messages.ErrClosed].
+func (b *Bus) PreviewTrim() (Trimmed, error) { return b.engine.PreviewTrim() }
 
 // Trimmed is what one pass of the trimmer did.
 type Trimmed = actors.Trimmed
@@ -283,6 +311,9 @@ func (b *Bus) Subscribe(ctx context.Context, s Subscription) iter.Seq2[messages.
 
 // Status of a bus at one moment.
 type Status = actors.Status
+
+// LogStatus is what is durable of one log.
+type LogStatus = actors.LogStatus
 
 // FollowerStatus is one follower at one moment.
 type FollowerStatus = actors.FollowerStatus
@@ -320,6 +351,6 @@ func Verify(ctx context.Context, dir string, opts *Options) (report Report, err 
 	if err != nil {
 		return Report{}, err
 	}
-	defer func() { err = errors.Join(err, store.Close(ctx)) }()
+	defer func() { err = errors.Join(err, store.Close(context.WithoutCancel(ctx))) }()
 	return store.Verify(ctx)
 }

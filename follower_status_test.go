@@ -88,3 +88,29 @@ func TestStatusRightAfterFollowIsNotABackoff(t *testing.T) {
 		}
 	})
 }
+
+// A follower that is followed anew has neither failed nor caught up.
+func TestAFollowerThatIsFollowedAgainWasNotRestarted(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		bus := openBus(t, inMemory())
+		var j journal
+		mustFollow(t, bus, noting("f", &j))
+		reached(t, bus, "f", putTexts(t, bus, "a"))
+		synctest.Wait()
+		if s := statusOf(t, bus, "f"); !s.CaughtUp {
+			t.Fatal("not caught up, the test needs it")
+		}
+		if err := bus.Unfollow(t.Context(), "f"); err != nil {
+			t.Fatal(err)
+		}
+		putTexts(t, bus, "b")
+		mustFollow(t, bus, followers.Follower{Name: "f", Every: func(turn *followers.Turn) error {
+			<-turn.Context().Done()
+			return turn.Context().Err()
+		}})
+		synctest.Wait()
+		if s := statusOf(t, bus, "f"); s.CaughtUp || s.Restarts != 0 {
+			t.Errorf("caught up %v, %d restarts, want neither", s.CaughtUp, s.Restarts)
+		}
+	})
+}

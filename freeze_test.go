@@ -1,6 +1,7 @@
 package retinue_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -31,6 +32,35 @@ func (f *frozenMark) MaybeError(op errorfs.Op) error {
 	}
 	<-f.thaw
 	return nil
+}
+
+// Shutdown ends with its context, and goes on where it was when called again.
+func TestShutdownDoesNotWaitForADiskThatDoesNotAnswer(t *testing.T) {
+	for name, kind := range map[string]errorfs.OpKind{"write": errorfs.OpFileWriteAt, "sync": errorfs.OpFileSync} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				f := &frozenMark{kind: kind, reached: make(chan struct{}, 1), thaw: make(chan struct{})}
+				fs := vfs.NewMem()
+				bus := openBus(t, &retinue.Options{FS: errorfs.Wrap(fs, f)})
+				put(t, bus, note{"a"})
+				<-f.reached
+				put(t, bus, note{"b"})
+				for range 2 {
+					ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+					before := time.Now()
+					wantError(t, bus.Shutdown(ctx), messages.ErrStuck, context.DeadlineExceeded)
+					if d := time.Since(before); d != time.Minute {
+						t.Errorf("Shutdown took %v, want its minute", d)
+					}
+					cancel()
+				}
+				wantError(t, bus.Follow(noting("f", &journal{})), messages.ErrClosed)
+				close(f.thaw)
+				closeBus(t, bus)
+				wantTexts(t, openBus(t, &retinue.Options{FS: fs}), messages.Permanent, "a", "b")
+			})
+		})
+	}
 }
 
 // The mark lies off the path of appends, whatever its file does.

@@ -124,7 +124,7 @@ func TestEveryCallOnAClosedBusSaysSo(t *testing.T) {
 			"Seek":     func() error { return bus.Seek(ctx, "f", at, at) },
 			"Unfollow": func() error { return bus.Unfollow(ctx, "f") },
 			"Forget":   func() error { return bus.Forget(ctx, "f") },
-			"Replay":   func() error { return bus.Replay(ctx, "f", at) },
+			"Replay":   func() error { return replay(ctx, bus, "f", at) },
 			"Drop":     func() error { return bus.Drop(ctx, "f", at) },
 			"Parked": func() error {
 				for _, err := range bus.Parked("f") {
@@ -175,7 +175,7 @@ func TestCommandsThatRaceWithCloseReturn(t *testing.T) {
 				func() { _ = bus.Pause(ctx, "f") },
 				func() { _ = bus.Resume(ctx, "f") },
 				func() { _ = bus.Seek(ctx, "f", messages.EventID(5), messages.EventID(1)) },
-				func() { _ = bus.Replay(ctx, "f", messages.EventID(2)) },
+				func() { _ = replay(ctx, bus, "f", messages.EventID(2)) },
 				func() { _ = bus.Drop(ctx, "f", messages.EventID(4)) },
 				func() { _ = bus.Unfollow(ctx, "f") },
 				func() { _ = bus.Forget(ctx, "f") },

@@ -63,9 +63,9 @@ type Options struct {
 	// MaxAppendSize of one append, Update, turn or Stage call, in bytes; 0
 	// means 16 MiB, at most 1 GiB.
 	MaxAppendSize int
-	// MaxPendingBytes and MaxPendingEvents bound what the writer has not
-	// answered yet: beyond them Append, Submit and Commit wait for room. 0
-	// means 64 MiB and 65,536.
+	// MaxPendingBytes and MaxPendingEvents bound what waits for the writer:
+	// beyond them Append, Submit, Commit and Update wait for room; an Update
+	// that waits counts for one event. 0 means 64 MiB and 65,536.
 	MaxPendingBytes, MaxPendingEvents int
 	// KeyWindow is how long an idempotency key is remembered, in ordering
 	// time; 0 means 14 days, [Forever] is allowed. Keys expire a day's worth
@@ -86,6 +86,13 @@ type Options struct {
 	// minute, below 0 never. OnStall must not block.
 	StallAfter time.Duration
 	OnStall    func(FollowerStatus)
+
+	// Admin opens a socket, [AdminSocket], in the store's directory, through
+	// which the command line retinue looks into the bus and commands it while
+	// it works: see [Bus.AdminHandler]. It is for the owner of the process
+	// alone. It needs a directory of the operating system's; see
+	// [Bus.ServeAdmin] for others.
+	Admin bool
 
 	now func() time.Time // the wall clock, set by tests
 }
@@ -124,6 +131,9 @@ func (o Options) check(dir string) (Options, error) {
 	}
 	if o.DB != nil && o.FS != nil {
 		return o, messages.Invalid("options", "FS has no meaning beside DB")
+	}
+	if o.Admin && (o.DB != nil || o.FS != nil || o.ReadOnly) {
+		return o, messages.Invalid("options", "Admin opens a socket in the store's own directory on disk: not with DB, FS or ReadOnly; use ServeAdmin")
 	}
 	if o.Name == "" {
 		o.Name = filepath.Base(dir)

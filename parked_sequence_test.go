@@ -43,8 +43,8 @@ func TestASequenceIsParkedBehindItsFirstAndReplayedInOrder(t *testing.T) {
 		caughtUp(t, bus, "f")
 		j.want(t, "1 x 1", "1 y 1", "1 z 1", "2 z 1")
 		healed.Store(true)
-		wantError(t, bus.Replay(t.Context(), "f", messages.TrimmableID(4)), messages.ErrInvalid)
-		if err := bus.Replay(t.Context(), "f", messages.TrimmableID(5)); err != nil {
+		wantError(t, replay(t.Context(), bus, "f", messages.TrimmableID(4)), messages.ErrInvalid)
+		if err := replay(t.Context(), bus, "f", messages.TrimmableID(5)); err != nil {
 			t.Error(err)
 		}
 		var at []messages.Position
@@ -52,7 +52,7 @@ func TestASequenceIsParkedBehindItsFirstAndReplayedInOrder(t *testing.T) {
 			at = append(at, messages.TrimmableID(id))
 		}
 		slices.Reverse(at)
-		if err := bus.Replay(t.Context(), "f", at...); err != nil {
+		if err := replay(t.Context(), bus, "f", at...); err != nil {
 			t.Fatal(err)
 		}
 		putHints(t, bus, "5 x", "2 y")

@@ -23,14 +23,21 @@ type Query struct {
 	// Since and Until bound the ordering time: [Since, Until). Zero is no
 	// bound. They are found by binary search.
 	Since, Until time.Time
-	// Filter of the entries.
+	// Filter of the entries. Its event times are looked at entry by entry;
+	// Since and Until beside them keep the scan short.
 	Filter messages.Filter
 	// Reverse reads from the highest id down.
 	Reverse bool
 	// Limit is how many entries at most; 0 is no limit for Entries, and 100
 	// for Page.
 	Limit int
+	// Stats, if not nil, is added to as the query reads. It is the query's
+	// until the reading has ended.
+	Stats *ReadStats
 }
+
+// ReadStats is what a query has cost.
+type ReadStats = persistence.ReadStats
 
 // Page is a bounded part of a log.
 type Page struct {
@@ -124,6 +131,27 @@ func (b *Bus) Page(ctx context.Context, q Query) (Page, error) {
 	return p, nil
 }
 
+// Entry returns one entry of a log, the first where at is a receipt. It is the
+// caller's.
+//
+// Errors: [messages.ErrOutOfRange] for an id that was not given yet or is not
+// durable, [messages.TrimmedError], [messages.ErrNotInLog],
+// [messages.CorruptError], [messages.ErrReentrant], [messages.ErrClosed].
+func (b *Bus) Entry(log messages.Log, at messages.Position) (messages.Entry, error) {
+	if err := b.engine.Readable("read"); err != nil {
+		return messages.Entry{}, err
+	}
+	id, _, err := messages.Span(at, log)
+	if err != nil {
+		return messages.Entry{}, err
+	}
+	marks := b.engine.Durable()
+	if head := marks.Head(log); id >= head {
+		return messages.Entry{}, fmt.Errorf("entry %d of the %v log, whose head is %d: %w", id, log, head, messages.ErrOutOfRange)
+	}
+	return b.store.Entry(log, id)
+}
+
 // reading is a query under way.
 //
 // Invariant: [query.From, query.To) is what is still to be read.
@@ -132,6 +160,7 @@ type reading struct {
 	query     persistence.PageQuery
 	read      persistence.Page
 	low, head uint64
+	stats     *ReadStats
 	// floating: query.From stands for the horizon, wherever that is by now.
 	// Forward it is taken at its word with the first page.
 	floating bool
@@ -142,7 +171,7 @@ func (b *Bus) read(q Query) (*reading, error) {
 		return nil, err
 	}
 	marks := b.engine.Durable()
-	r := &reading{store: b.store, low: marks.Low(q.Log), head: marks.Head(q.Log), floating: q.From == nil}
+	r := &reading{store: b.store, low: marks.Low(q.Log), head: marks.Head(q.Log), stats: q.Stats, floating: q.From == nil}
 	from, to := r.low, r.head
 	if q.From != nil {
 		first, _, err := messages.Span(q.From, q.Log)
@@ -166,12 +195,12 @@ func (b *Bus) read(q Query) (*reading, error) {
 	}
 	var err error
 	if !q.Since.IsZero() {
-		if from, err = b.store.SeekTime(q.Log, q.Since, from, to); err != nil {
+		if from, err = b.store.SeekTime(q.Log, q.Since, from, to, q.Stats); err != nil {
 			return nil, err
 		}
 	}
 	if !q.Until.IsZero() {
-		if to, err = b.store.SeekTime(q.Log, q.Until, from, to); err != nil {
+		if to, err = b.store.SeekTime(q.Log, q.Until, from, to, q.Stats); err != nil {
 			return nil, err
 		}
 	}
@@ -195,11 +224,11 @@ func (r *reading) page(left int) error {
 	if left > 0 {
 		r.query.MaxEntries = min(left, readEntries)
 	}
-	err := r.store.ReadPage(&r.read, r.query)
+	err := r.readPage()
 	for trimmed := (*messages.TrimmedError)(nil); r.floating && errors.As(err, &trimmed); {
 		r.low = uint64(trimmed.Horizon)
 		r.query.From = r.low
-		err = r.store.ReadPage(&r.read, r.query)
+		err = r.readPage()
 	}
 	if err != nil {
 		return fmt.Errorf("read %v log [%d, %d): %w", r.query.Log, r.query.From, r.query.To, err)
@@ -212,6 +241,12 @@ func (r *reading) page(left int) error {
 		r.query.From = r.read.Next
 	}
 	return nil
+}
+
+func (r *reading) readPage() error {
+	err := r.store.ReadPage(&r.read, r.query)
+	r.stats.Add(r.read.Read)
+	return err
 }
 
 func position(log messages.Log, id uint64) messages.Position {

@@ -129,12 +129,15 @@ func refusesToWrite(t *testing.T, bus *retinue.Bus) {
 		"Follow": func() error {
 			return bus.Follow(followers.Follower{Name: "g", Every: func(*followers.Turn) error { return nil }})
 		},
-		"Await":    func() error { return bus.Await(ctx, "f", messages.EventID(1)) },
-		"Pause":    func() error { return bus.Pause(ctx, "f") },
-		"Resume":   func() error { return bus.Resume(ctx, "f") },
-		"Seek":     func() error { return bus.Seek(ctx, "f", messages.EventID(4), messages.EventID(1)) },
-		"Forget":   func() error { return bus.Forget(ctx, "f") },
-		"Replay":   func() error { return bus.Replay(ctx, "f", messages.EventID(2)) },
+		"Await":  func() error { return bus.Await(ctx, "f", messages.EventID(1)) },
+		"Pause":  func() error { return bus.Pause(ctx, "f") },
+		"Resume": func() error { return bus.Resume(ctx, "f") },
+		"Seek":   func() error { return bus.Seek(ctx, "f", messages.EventID(4), messages.EventID(1)) },
+		"Forget": func() error { return bus.Forget(ctx, "f") },
+		"Replay": func() error {
+			_, err := bus.Replay(ctx, "f", retinue.Replay{At: []messages.Position{messages.EventID(2)}})
+			return err
+		},
 		"Drop":     func() error { return bus.Drop(ctx, "f", messages.EventID(2)) },
 		"Trim":     func() error { _, err := bus.Trim(ctx); return err },
 		"CaughtUp": func() error { return bus.CaughtUp(ctx, "f") },

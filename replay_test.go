@@ -41,10 +41,10 @@ func TestReplayCountsTheAttemptsBeforeTheEntryWasParked(t *testing.T) {
 		followUntil(t, bus, 4, 2, &attempts)
 		wantError(t, bus.Await(t.Context(), "f", at), messages.ErrParked)
 
-		if err := bus.Replay(t.Context(), "f", at); err == nil {
+		if err := replay(t.Context(), bus, "f", at); err == nil {
 			t.Error("the third attempt succeeded, want the fourth")
 		}
-		if err := bus.Replay(t.Context(), "f", at); err != nil {
+		if err := replay(t.Context(), bus, "f", at); err != nil {
 			t.Error(err)
 		}
 		if want := []int{1, 2, 3, 4}; !slices.Equal(attempts, want) {
@@ -63,7 +63,7 @@ func TestReplayBetweenTwoIncarnationsWaitsForTheNext(t *testing.T) {
 		var attempts []int
 		followUntil(t, bus, 2, 1, &attempts)
 		wantError(t, bus.Await(t.Context(), "f", first), messages.ErrParked)
-		if err := bus.Replay(t.Context(), "f", first); err != nil {
+		if err := replay(t.Context(), bus, "f", first); err != nil {
 			t.Errorf("replay at once after the entry was parked: %v", err)
 		}
 	})
@@ -93,8 +93,8 @@ func TestReplayDuringABackoffEndsWithItsContext(t *testing.T) {
 		time.Sleep(time.Minute) // the second note has failed once: an hour of backoff
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		wantError(t, bus.Replay(ctx, "f", first), context.DeadlineExceeded)
-		if err := bus.Replay(t.Context(), "f", first); err != nil {
+		wantError(t, replay(ctx, bus, "f", first), context.DeadlineExceeded)
+		if err := replay(t.Context(), bus, "f", first); err != nil {
 			t.Errorf("replay until the end of the backoff: %v", err)
 		}
 		if err := bus.Await(t.Context(), "f", second); err != nil {

@@ -180,7 +180,7 @@ func TestAReplayThatFailsWithoutWordsIsRecorded(t *testing.T) {
 		at := put(t, bus, note{"a"})
 		wantError(t, bus.Await(t.Context(), "f", at), messages.ErrParked)
 		var fault *messages.FollowerError
-		if err := bus.Replay(t.Context(), "f", at); !errors.As(err, &fault) || fault.Entry != 1 {
+		if err := replay(t.Context(), bus, "f", at); !errors.As(err, &fault) || fault.Entry != 1 {
 			t.Errorf("replay = %#v, want the follower's error", err)
 		}
 		for p, err := range bus.Parked("f") {

@@ -11,7 +11,7 @@ import (
 // Await waits until a follower has reacted to the entries at a position,
 // durably; it waits through retries. Errors: [messages.FollowerError] with
 // cause [messages.ErrSkipped] or [messages.ErrParked] where an entry was put
-// aside, [messages.ErrPaused], [messages.ErrParked] or
+// aside, [messages.ErrSkipped] where a Seek jumps over it meanwhile, [messages.ErrPaused], [messages.ErrParked] or
 // [messages.ErrUnknownFollower] where the follower does not run;
 // [messages.ErrNotInLog], [messages.ErrReentrant], [messages.ErrClosed],
 // [messages.FailedError]; at ctx's end its error joined with the follower's
@@ -25,7 +25,7 @@ func (e *Engine) Await(ctx context.Context, name string, at messages.Position) e
 	if err != nil {
 		return t.fault(err)
 	}
-	if err := e.awaitCursor(ctx, t, last); err != nil {
+	if err := e.awaitCursor(ctx, t, first, last); err != nil {
 		return err
 	}
 	return e.aside(t, first, last)
@@ -41,19 +41,21 @@ func (e *Engine) CaughtUp(ctx context.Context, names ...string) error {
 		if err != nil {
 			return err
 		}
-		if err := e.awaitCursor(ctx, t, marks.Head(t.log)-1); err != nil {
+		head := marks.Head(t.log)
+		if err := e.awaitCursor(ctx, t, head, head-1); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// awaitCursor waits until the durable cursor is past id.
-func (e *Engine) awaitCursor(ctx context.Context, t *tracker, id uint64) error {
-	if t.durable.Load() > id {
+// awaitCursor waits until the durable cursor is past last; from first on it
+// may not be moved over an entry.
+func (e *Engine) awaitCursor(ctx context.Context, t *tracker, first, last uint64) error {
+	if t.durable.Load() > last {
 		return nil
 	}
-	w := &waiter{last: id, done: make(chan error, 1)}
+	w := &waiter{first: first, last: last, done: make(chan error, 1)}
 	t.mu.Lock()
 	t.waiters[w] = struct{}{}
 	t.mu.Unlock()
@@ -62,14 +64,14 @@ func (e *Engine) awaitCursor(ctx context.Context, t *tracker, id uint64) error {
 		delete(t.waiters, w)
 		t.mu.Unlock()
 	}()
-	// From here on a commit that passes id is synced; one that came before
+	// From here on a commit that passes last is synced; one that came before
 	// is synced now.
-	if t.applied.Load() > id {
+	if t.applied.Load() > last {
 		if err := e.Sync(); err != nil {
 			return err
 		}
 		// Who was settled before the waiter was there is not settled again.
-		if t.durable.Load() > id {
+		if t.durable.Load() > last {
 			return nil
 		}
 	} else if err := t.idle(); err != nil {
@@ -96,6 +98,9 @@ func (t *tracker) idle() error {
 	case t.supervisor == nil:
 		return t.fault(fmt.Errorf("not followed in this process: %w", messages.ErrUnknownFollower))
 	case t.report.control.Parked:
+		if t.report.lastErr == nil && t.report.control.Why != "" { // another process parked it
+			return t.fault(fmt.Errorf("%w: %s", messages.ErrParked, t.report.control.Why))
+		}
 		return t.fault(parked(t.report.lastErr))
 	case t.report.control.Paused:
 		return t.fault(messages.ErrPaused)

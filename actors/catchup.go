@@ -28,6 +28,8 @@ func (r *run) catchUp(ctx context.Context) outcome {
 			}
 		}
 		switch {
+		case lost != nil && r.relieved: // told of already: the next one starts at once
+			return outcome{err: lost}
 		case lost != nil:
 			return r.failed(messages.Entry{}, lost)
 		case !r.going(ctx):

@@ -52,6 +52,9 @@ func (r *run) failed(e messages.Entry, cause error) outcome {
 	id := idOf(t.log, &e)
 	if id != 0 {
 		r.stopAt(&e)
+		if r.cursor.Attempts == 0 || r.cursor.First.IsZero() {
+			r.cursor.First = time.Now().UTC()
+		}
 		r.cursor.Attempts++
 	}
 	moved := r.cursor.Next != r.committed
@@ -83,10 +86,9 @@ func (r *run) settle(e messages.Entry, id uint64, o outcome) error {
 	if o.decision.Action != followers.SkipEntry && o.decision.Action != followers.ParkEntry {
 		return r.commit()
 	}
-	now := time.Now().UTC()
 	p := &persistence.Parked{
 		ID: id, Skipped: o.decision.Action == followers.SkipEntry, Error: errorText(o.err),
-		Attempts: int(r.cursor.Attempts), First: now, Last: now,
+		Attempts: int(r.cursor.Attempts), First: r.cursor.First, Last: time.Now().UTC(),
 	}
 	if p.Skipped {
 		r.cursor.Skipped++

@@ -76,6 +76,7 @@ func (e *Engine) claim(t *tracker) error {
 	all := append(slices.Clone(followed), t)
 	e.followed.Store(&all)
 	t.ended.Store(false)
+	t.note(func(r *report) { r.caughtUp = false })
 	return nil
 }
 
@@ -94,7 +95,7 @@ func (e *Engine) firstCursor(plan *followers.Plan) (persistence.Cursor, error) {
 			err = inRange(plan.Log, c.Next, low, head)
 		}
 	case followers.FromTime:
-		c.Next, err = e.Store.SeekTime(plan.Log, plan.Start.Time(), low, head)
+		c.Next, err = e.Store.SeekTime(plan.Log, plan.Start.Time(), low, head, nil)
 	}
 	return c, err
 }
@@ -261,6 +262,7 @@ func (e *Engine) Seek(ctx context.Context, name string, expect, to messages.Posi
 		return err
 	}
 	defer t.letGo()
+	var jumped []*waiter
 	err = e.control(true, func(w *writer) error {
 		if t.forgotten {
 			return messages.ErrUnknownFollower
@@ -277,10 +279,14 @@ func (e *Engine) Seek(ctx context.Context, name string, expect, to messages.Posi
 		w.collect()
 		w.batch.SetCursor(&t.cursor)
 		w.moved = append(w.moved, t)
+		jumped = t.jumped(from, target)
 		return nil
 	})
 	if err != nil {
-		return t.fault(err)
+		return t.fault(err) // who was jumped over hears of the failed bus
+	}
+	for _, w := range jumped {
+		w.done <- t.fault(fmt.Errorf("%w: Seek went from %d to %d", messages.ErrSkipped, from, target))
 	}
 	t.position.Store(target)
 	return nil

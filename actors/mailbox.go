@@ -185,6 +185,16 @@ func (m *mailbox) answer(r *round, err error) {
 	close(r.answered)
 }
 
+// release gives back, before its end, what a job of a round has reserved.
+func (m *mailbox) release(r *round, reserved weight) {
+	m.mu.Lock()
+	r.reserved.events -= reserved.events
+	r.reserved.bytes -= reserved.bytes
+	m.room.give(reserved)
+	m.admit()
+	m.mu.Unlock()
+}
+
 // close refuses what callers offer from now on, and those who wait.
 func (m *mailbox) close() {
 	m.mu.Lock()

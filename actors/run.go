@@ -86,6 +86,8 @@ type run struct {
 	marked bool
 	// over is true once a run has failed: another incarnation follows.
 	over bool
+	// relieved is true where a failed replay took the user's actor away.
+	relieved bool
 	// earlier counts the attempts of the parked entry that is replayed.
 	earlier int
 	// mark, eventsMark and stateMark are where the turn under way began.

@@ -12,41 +12,42 @@ import (
 // Status of a bus at one moment.
 type Status struct {
 	// Store is the store's identity.
-	Store persistence.StoreID
+	Store persistence.StoreID `json:"store"`
 	// Failed is why the bus has failed as a whole, nil while it works.
-	Failed error
+	Failed error `json:"-"`
 	// Guarded is true where a failing disk turns into errors. It is false in a
 	// shared database without a fence: there it ends the process.
-	Guarded bool
+	Guarded bool `json:"guarded"`
 	// ReadOnly is true where the store was opened to read.
-	ReadOnly bool
+	ReadOnly bool `json:"read_only,omitempty"`
 	// Staged is how many Stage calls a crash has left to be ordered; it is 0
 	// unless ReadOnly, since any other Open orders them.
-	Staged int
+	Staged int `json:"staged,omitempty"`
 	// Closing is true once Close was called.
-	Closing bool
+	Closing bool `json:"closing"`
 	// Permanent and Trimmable are the two logs.
-	Permanent, Trimmable LogStatus
+	Permanent LogStatus `json:"permanent"`
+	Trimmable LogStatus `json:"trimmable"`
 	// ClockOffset is how far ordering time runs ahead of the wall clock, as of
 	// the last entry; it is above 0 after the wall clock was set back.
-	ClockOffset time.Duration
+	ClockOffset time.Duration `json:"-"`
 	// Followers, by name, followed in this process or not.
-	Followers []FollowerStatus
+	Followers []FollowerStatus `json:"followers"`
 	// Tree of actors.
-	Tree Node
+	Tree Node `json:"tree"`
 }
 
 // LogStatus is what is durable of one log.
 type LogStatus struct {
 	// Head is the next id to be given.
-	Head uint64
+	Head uint64 `json:"head"`
 	// Horizon is the lowest id still there.
-	Horizon uint64
+	Horizon uint64 `json:"horizon"`
 	// Entries is Head - Horizon.
-	Entries uint64
+	Entries uint64 `json:"entries"`
 	// Bytes on disk, as Pebble estimates it; entries in memtables do not
 	// count, and persistent ones count for the permanent log.
-	Bytes uint64
+	Bytes uint64 `json:"bytes"`
 }
 
 // State of a follower.
@@ -73,38 +74,44 @@ const (
 // FollowerStatus is one follower at one moment.
 type FollowerStatus struct {
 	// Name and Log as it was declared.
-	Name string
-	Log  messages.Log
+	Name string       `json:"name"`
+	Log  messages.Log `json:"log"`
 	// State, and Why in words.
-	State State
-	Why   string
+	State State  `json:"state"`
+	Why   string `json:"why"`
 	// Started is the start that was chosen when the follower was new.
-	Started string
+	Started string `json:"started"`
 	// Cursor is the next id to be read, as it is stored; Head the durable head
 	// of its log.
-	Cursor, Head uint64
+	Cursor uint64 `json:"cursor"`
+	Head   uint64 `json:"head"`
 	// Lag is how many entries it has not passed yet; LagTime the age of the
 	// oldest of them, in ordering time.
-	Lag     uint64
-	LagTime time.Duration
+	Lag     uint64        `json:"lag"`
+	LagTime time.Duration `json:"-"`
 	// Stalled is true where it has entries to read, is neither paused nor
 	// parked, and has not moved for Options.StallAfter.
-	Stalled bool
-	// CaughtUp is true once it has reached the head in this process.
-	CaughtUp bool
+	Stalled bool `json:"stalled"`
+	// CaughtUp is true once it has reached the head since it was followed.
+	CaughtUp bool `json:"caught_up"`
 	// Attempts of the entry at the cursor that failed; Failures in a row since
-	// the cursor moved; Restarts in this process.
-	Attempts, Failures, Restarts int
+	// the cursor moved; Restarts after failures and parking in this process.
+	Attempts int `json:"attempts"`
+	Failures int `json:"failures"`
+	Restarts int `json:"restarts"`
 	// LastError of a turn, with the entry's id and type, and when; RetryAt is
 	// when the next incarnation starts.
-	LastError error
-	LastEntry uint64
-	LastType  messages.Type
-	LastTime  time.Time
-	RetryAt   time.Time
+	LastError error         `json:"-"`
+	LastEntry uint64        `json:"last_entry,omitempty"`
+	LastType  messages.Type `json:"-"`
+	LastTime  time.Time     `json:"last_time,omitzero"`
+	RetryAt   time.Time     `json:"retry_at,omitzero"`
 	// Handled, Skipped, Parked and Missed count entries since the follower was
 	// new.
-	Handled, Skipped, Parked, Missed uint64
+	Handled uint64 `json:"handled"`
+	Skipped uint64 `json:"skipped"`
+	Parked  uint64 `json:"parked"`
+	Missed  uint64 `json:"missed"`
 }
 
 // Position returns the cursor as a position of the follower's log.
@@ -118,13 +125,13 @@ func (f FollowerStatus) Position() messages.Position {
 // Node is one actor of the tree.
 type Node struct {
 	// Name of the actor within its parent.
-	Name string
+	Name string `json:"name"`
 	// Incarnation counts starts, from 1; 0 where it does not run.
-	Incarnation int
+	Incarnation int `json:"incarnation"`
 	// State in words.
-	State string
+	State string `json:"state"`
 	// Children of the actor.
-	Children []Node
+	Children []Node `json:"children,omitempty"`
 }
 
 // Status returns what is going on. It reads one entry per lagging follower.

@@ -30,6 +30,7 @@ type supervisor struct {
 	verdict  followers.Decision // of the failure that ended the incarnation
 	waiting  bool               // for the timer
 	stopping bool
+	started  bool // an incarnation has begun
 }
 
 type (
@@ -94,9 +95,12 @@ func (s *supervisor) start(c actor.Context) {
 	if err != nil {
 		return // the bus has failed
 	}
-	if incarnation > 1 { // before it runs: who awaits its reaction may look
-		t.note(func(r *report) { r.restarts++; r.retryAt = time.Time{} })
-	}
+	t.note(func(r *report) { // before it runs: who awaits its reaction may look
+		if r.retryAt = (time.Time{}); s.started {
+			r.restarts++
+		}
+	})
+	s.started = true
 	s.verdict = followers.Decision{}
 	s.run = newRun(t, s.plan, incarnation)
 	run := s.run

@@ -87,10 +87,11 @@ type report struct {
 	lastTime time.Time
 }
 
-// waiter waits for the cursor to pass last.
+// waiter waits for the reactions to the entries from first to last, or, where
+// first is behind last, only for the cursor to pass last.
 type waiter struct {
-	last uint64
-	done chan error // buffered
+	first, last uint64
+	done        chan error // buffered
 }
 
 func newTracker(e *Engine, c persistence.Cursor, control persistence.Control) *tracker {
@@ -241,6 +242,21 @@ func (t *tracker) failWaiters(err error) {
 		delete(t.waiters, w)
 		w.done <- err
 	}
+}
+
+// jumped takes out who waits for a reaction to an entry in [from, to), which
+// the cursor is about to pass without one.
+func (t *tracker) jumped(from, to uint64) []*waiter {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var waiters []*waiter
+	for w := range t.waiters {
+		if w.first <= w.last && w.first < to && w.last >= from {
+			delete(t.waiters, w)
+			waiters = append(waiters, w)
+		}
+	}
+	return waiters
 }
 
 // awaited reports whether somebody waits for an entry below cursor, so that

@@ -34,11 +34,11 @@ type Trim struct {
 // Trimmed is what one pass did.
 type Trimmed struct {
 	// Entries that went.
-	Entries uint64
+	Entries uint64 `json:"entries"`
 	// Horizon after the pass.
-	Horizon messages.TrimmableID
+	Horizon messages.TrimmableID `json:"horizon"`
 	// Held is the follower that kept more from going, if one did.
-	Held string
+	Held string `json:"held,omitempty"`
 }
 
 // trimmer makes a pass every Trim.Every, re-armed after the work, so that
@@ -79,7 +79,7 @@ func (t *trimmer) arm(c actor.Context) {
 }
 
 // TrimNow makes one pass. Errors: [messages.ErrReentrant],
-// [messages.ErrClosed], [messages.FailedError].
+// [messages.ErrClosed], [messages.ErrReadOnly], [messages.FailedError].
 func (e *Engine) TrimNow(ctx context.Context) (Trimmed, error) {
 	if e.callers.current() {
 		return Trimmed{}, fmt.Errorf("Trim from inside a reaction or an Update: %w", messages.ErrReentrant)
@@ -90,24 +90,50 @@ func (e *Engine) TrimNow(ctx context.Context) (Trimmed, error) {
 	return e.trim()
 }
 
+// PreviewTrim tells what a pass would do. Errors: [messages.ErrReentrant],
+// [messages.ErrClosed].
+func (e *Engine) PreviewTrim() (Trimmed, error) {
+	if err := e.Readable("PreviewTrim"); err != nil {
+		return Trimmed{}, err
+	}
+	marks := e.Durable()
+	result := Trimmed{Horizon: marks.Horizon}
+	target, hold, err := e.trimTargets(marks, e.Now().Add(marks.Offset))
+	if err != nil {
+		return result, err
+	}
+	held, low := e.slowest((*tracker).stored)
+	if held != "" && max(low, hold) < target {
+		target, result.Held = max(low, hold), held
+	}
+	if target > uint64(marks.Horizon) {
+		result.Entries, result.Horizon = target-uint64(marks.Horizon), messages.TrimmableID(target)
+	}
+	return result, nil
+}
+
 // trim finds the new horizon outside the writer and moves it there. What it
 // found can only grow meanwhile: ages rise, cursors and heads move up; a Seek
 // back is checked again by the writer.
 func (e *Engine) trim() (Trimmed, error) {
 	marks := e.Durable()
-	target, err := e.trimTarget(marks)
+	var now time.Time
+	err := e.control(false, func(w *writer) error {
+		now = orderedTime(w.clock.tick())
+		return nil
+	})
 	if err != nil {
 		return Trimmed{}, err
 	}
-	hold, err := e.orderedBefore(marks, e.Trim.Hold)
+	target, hold, err := e.trimTargets(marks, now)
 	if err != nil {
 		return Trimmed{}, err
 	}
 	var result Trimmed
 	err = e.control(false, func(w *writer) error {
 		result = Trimmed{Horizon: w.horizon}
-		to := uint64(target)
-		if held, low := e.slowest(); held != "" && max(low, hold) < to {
+		to := target
+		if held, low := e.slowest((*tracker).next); held != "" && max(low, hold) < to {
 			to, result.Held = max(low, hold), held
 		}
 		if to <= uint64(w.horizon) {
@@ -127,41 +153,43 @@ func (e *Engine) trim() (Trimmed, error) {
 	return result, nil
 }
 
-// trimTarget is the horizon that count, age and the bound of a pass allow.
-func (e *Engine) trimTarget(marks *Marks) (uint64, error) {
+// trimTargets returns the horizon that count, age and the bound of a pass
+// allow, and the one up to which no follower is waited for.
+func (e *Engine) trimTargets(marks *Marks, now time.Time) (target, hold uint64, err error) {
 	head, low := uint64(marks.Trimmable), uint64(marks.Horizon)
-	target := low
+	before := func(age time.Duration) (uint64, error) {
+		return e.Store.SeekTime(messages.TrimmableLog, now.Add(-age), low, head, nil)
+	}
+	target = low
 	if keep := uint64(max(e.Trim.MinEntries, 0)); head > keep {
 		target = head - keep
 	}
 	target = min(target, low+uint64(e.Trim.MaxPerPass))
-	if e.Trim.MinAge <= 0 || target <= low {
-		return target, nil
+	if e.Trim.MinAge > 0 && target > low {
+		old, err := before(e.Trim.MinAge)
+		if err != nil {
+			return 0, 0, err
+		}
+		target = min(target, old)
 	}
-	old, err := e.orderedBefore(marks, e.Trim.MinAge)
-	return min(target, old), err
+	hold, err = before(e.Trim.Hold)
+	return target, hold, err
 }
 
-// orderedBefore returns the first trimmable id that is younger than age, in
-// ordering time.
-func (e *Engine) orderedBefore(marks *Marks, age time.Duration) (uint64, error) {
-	var now time.Time
-	err := e.control(false, func(w *writer) error {
-		now = orderedTime(w.clock.tick())
-		return nil
-	})
-	if err != nil {
-		return 0, err
-	}
-	return e.Store.SeekTime(messages.TrimmableLog, now.Add(-age), uint64(marks.Horizon), uint64(marks.Trimmable))
-}
+// next is the cursor as the writer knows it.
+func (t *tracker) next() uint64 { return t.cursor.Next }
+
+// stored is the cursor as everyone may see it.
+func (t *tracker) stored() uint64 { return t.applied.Load() }
 
 // slowest returns the follower of the trimmable log with the lowest cursor.
-// Called on the writer.
-func (e *Engine) slowest() (name string, cursor uint64) {
+func (e *Engine) slowest(cursorOf func(*tracker) uint64) (name string, cursor uint64) {
 	for _, t := range e.known() {
-		if t.log == messages.TrimmableLog && (name == "" || t.cursor.Next < cursor) {
-			name, cursor = t.name, t.cursor.Next
+		if t.log != messages.TrimmableLog {
+			continue
+		}
+		if at := cursorOf(t); name == "" || at < cursor {
+			name, cursor = t.name, at
 		}
 	}
 	return name, cursor

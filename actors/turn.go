@@ -231,8 +231,12 @@ func (r *run) stopAt(e *messages.Entry) {
 func (r *run) passed(e *messages.Entry, n int) {
 	r.stopAt(e)
 	r.cursor.Next++
-	r.cursor.Handled += uint64(n)
 	r.untold += n
+	if r.turn.PassedOver() {
+		r.cursor.Skipped += uint64(n)
+	} else {
+		r.cursor.Handled += uint64(n)
+	}
 	r.cursor.Attempts = 0
 	r.careful = max(r.careful-n, 0)
 }

@@ -154,13 +154,14 @@ func (j *updateJob) call(do func(*Transaction) error) {
 
 var errRolledBack = fmt.Errorf("retinue: transaction panicked")
 
-// weight is nothing: what an Update will append is not known before its turn,
-// and its caller waits for nothing but that.
-func (j *updateJob) weight() weight { return weight{} }
+// weight is that of one event, which leaves the queue when its turn comes: what
+// the closure appends is not known before.
+func (j *updateJob) weight() weight { return weight{events: 1} }
 
 // run applies what this round holds so far, so that the closure sees it, and
 // hands over.
 func (j *updateJob) run(w *writer) {
+	w.engine.mail.release(w.present, j.weight())
 	if j.phase.Load() == updateWithdrawn {
 		return
 	}

@@ -26,7 +26,9 @@ type writer struct {
 	engine *Engine
 	store  *persistence.Store
 	batch  *persistence.Batch
-	clock  clock
+	// present is the round under way.
+	present *round
+	clock   clock
 	// ticked is true while clock.last is the present, for the sake of a round.
 	ticked bool
 
@@ -101,7 +103,7 @@ func (w *writer) round(r *round) {
 		w.engine.mail.answer(r, &messages.FailedError{Cause: cause}) // nobody knows what the batch holds
 		return
 	}
-	w.needSync, w.mustSync, w.ticked = false, false, false
+	w.present, w.needSync, w.mustSync, w.ticked = r, false, false, false
 	for _, j := range r.jobs {
 		j.run(w)
 	}

@@ -61,7 +61,7 @@ func programs(t *testing.T) []string {
 // the test itself has looked at.
 func noteSources(t *testing.T) {
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.Name() == ".git" {
+		if err == nil && d.IsDir() && d.Name() == ".git" {
 			return filepath.SkipDir
 		}
 		return err

@@ -1,6 +1,7 @@
 package followers
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -21,8 +22,13 @@ type Follower struct {
 	// it is ignored. Zero is [Earliest].
 	Start Start
 
-	// Reactions are one per kind; entries of other kinds are passed over.
+	// Reactions are one per kind; for entries of other kinds see Unknown.
 	Reactions []Reaction
+	// Unknown says what becomes of an entry that no reaction can read. Zero is
+	// [FailTurn].
+	Unknown OnUnknown
+	// Raw is what [GiveRaw] calls, and is set with it only.
+	Raw func(*Turn) error
 	// Every is called for every entry that Filter passes.
 	Every func(*Turn) error
 	// Batch is called with up to 256 entries that Filter passes, as one turn:
@@ -57,6 +63,41 @@ type Follower struct {
 	// Trimmed says what to do where the cursor has fallen below the horizon.
 	// The permanent log has none, and there it is without effect.
 	Trimmed OnTrimmed
+}
+
+// OnUnknown says what becomes of an entry that no reaction can read: one that
+// does not decode, because its version is newer than the reaction's Go type,
+// an upcast fails, or the payload or its codec is another; or one of a kind
+// that no reaction names.
+type OnUnknown uint8
+
+const (
+	// FailTurn fails the turn of an entry that does not decode with its
+	// [messages.DecodeError], so that [Poison] decides. Entries of other kinds
+	// are none of the follower's business and are not delivered.
+	FailTurn OnUnknown = iota
+	// PassOver moves on from an entry that does not decode and counts it as
+	// skipped. Entries of other kinds are not delivered.
+	PassOver
+	// GiveRaw calls Raw for an entry that does not decode, and for every other
+	// entry that Filter passes and no reaction names. What Raw returns is the
+	// turn's outcome: nil goes on, an error is a failure as any other. A
+	// follower that asks for this reads the whole log, unless Filter narrows
+	// it to some modules, kinds or types.
+	GiveRaw
+)
+
+// String returns "fail turn", "pass over" or "give raw".
+func (o OnUnknown) String() string {
+	switch o {
+	case FailTurn:
+		return "fail turn"
+	case PassOver:
+		return "pass over"
+	case GiveRaw:
+		return "give raw"
+	}
+	return fmt.Sprintf("unknown(%d)", uint8(o))
 }
 
 // OnTrimmed says what a follower does whose cursor is below the horizon of

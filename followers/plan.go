@@ -2,7 +2,6 @@ package followers
 
 import (
 	"fmt"
-	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -17,8 +16,12 @@ type Plan struct {
 	// a position.
 	Follower
 	wants     messages.Filter
-	reactions map[kind]func(*Turn) error
+	reactions map[kind]reader
+	otherwise func(*Turn, error) error
 }
+
+// reader is the react of a [Reaction].
+type reader = func(t *Turn, otherwise func(*Turn, error) error) error
 
 // kind is what an entry and a reaction must share to meet.
 type kind struct{ module, kind string }
@@ -45,22 +48,21 @@ func (f Follower) Plan() (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Plan{Follower: f, wants: f.wants(), reactions: reactions}, nil
+	return &Plan{Follower: f, wants: f.wants(), reactions: reactions, otherwise: f.unread}, nil
 }
 
 // Wants returns the filter of what must be delivered: Filter, narrowed to the
-// types that the Reactions read. Where the two have no type in common it
-// passes nothing, and says so with the zero Type, which no entry has because
-// a kind is never empty; an empty list would pass everything. The caller must
-// not change it.
+// types that the Reactions read unless [GiveRaw] wants the others too. Where
+// the two have no type in common it passes nothing, and says so with the zero
+// Type, which no entry has because a kind is never empty; an empty list would
+// pass everything. The caller must not change it.
 func (p *Plan) Wants() messages.Filter { return p.wants }
 
 // React runs the turn's entry through Every, or through the reaction to its
-// module and kind; an entry without a reaction is passed over. It allocates
-// nothing of its own. It returns what the user's function returned, or
-// [messages.DecodeError] where the payload does not fit the reaction's type,
-// and lets panics through. For a plan with Batch or Props, which the host
-// calls itself, it panics.
+// module and kind; what no reaction can read goes the way of Unknown. It
+// allocates nothing of its own. It returns what the user's function returned,
+// or [messages.DecodeError], and lets panics through. For a plan with Batch or
+// Props, which the host calls itself, it panics.
 func (p *Plan) React(t *Turn) error {
 	if p.Every != nil {
 		return p.Every(t)
@@ -69,20 +71,31 @@ func (p *Plan) React(t *Turn) error {
 		panic("followers: React on a plan with Batch or Props")
 	}
 	react, ok := p.reactions[kind{t.entry.Type.Module, t.entry.Type.Kind}]
-	if !ok {
-		return nil
+	switch {
+	case ok:
+		return react(t, p.otherwise)
+	case p.Unknown == GiveRaw:
+		return p.Raw(t)
 	}
-	return react(t)
+	return nil
+}
+
+// unread is Unknown for an entry that did not decode, and why.
+func (f Follower) unread(t *Turn, why error) error {
+	switch f.Unknown {
+	case PassOver:
+		t.passedOver = true
+		return nil
+	case GiveRaw:
+		return f.Raw(t)
+	}
+	return why
 }
 
 func (f Follower) wants() messages.Filter {
-	if len(f.Reactions) == 0 {
-		return messages.Filter{
-			Modules:   slices.Clone(f.Filter.Modules),
-			Kinds:     slices.Clone(f.Filter.Kinds),
-			Types:     slices.Clone(f.Filter.Types),
-			Instances: slices.Clone(f.Filter.Instances),
-		}
+	wants := f.Filter.Clone()
+	if len(f.Reactions) == 0 || f.Raw != nil {
+		return wants
 	}
 	var types []messages.Type
 	for _, r := range f.Reactions {
@@ -93,15 +106,16 @@ func (f Follower) wants() messages.Filter {
 	if len(types) == 0 {
 		types = []messages.Type{{}}
 	}
-	return messages.Filter{Types: types, Instances: slices.Clone(f.Filter.Instances)}
+	wants.Modules, wants.Kinds, wants.Types = nil, nil, types
+	return wants
 }
 
 // reactions returns nil for a follower that has none.
-func (f Follower) reactions() (map[kind]func(*Turn) error, error) {
+func (f Follower) reactions() (map[kind]reader, error) {
 	if len(f.Reactions) == 0 {
 		return nil, nil
 	}
-	reactions := make(map[kind]func(*Turn) error, len(f.Reactions))
+	reactions := make(map[kind]reader, len(f.Reactions))
 	for i, r := range f.Reactions {
 		if err := r.Err(); err != nil {
 			return nil, f.refuse(fmt.Sprintf("reaction %d", i), err)
@@ -137,8 +151,15 @@ func (f Follower) checkBodies() error {
 			bodies++
 		}
 	}
-	if bodies != 1 {
+	switch {
+	case bodies != 1:
 		return f.invalid("%d of Reactions, Every, Batch and Props are set, want exactly one", bodies)
+	case f.Unknown > GiveRaw:
+		return f.invalid("Unknown is %d, none of FailTurn, PassOver and GiveRaw", f.Unknown)
+	case f.Unknown != FailTurn && len(f.Reactions) == 0:
+		return f.invalid("Unknown is %v without Reactions, which alone decode", f.Unknown)
+	case (f.Raw != nil) != (f.Unknown == GiveRaw):
+		return f.invalid("Unknown is %v and Raw set: %v; GiveRaw and Raw go together", f.Unknown, f.Raw != nil)
 	}
 	return nil
 }

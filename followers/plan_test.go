@@ -14,6 +14,7 @@ import (
 
 func TestPlanRefusesWhatCannotRun(t *testing.T) {
 	batch := func(*followers.Turn, []messages.Entry) error { return nil }
+	deposits := []followers.Reaction{followers.On(ignore[deposited])}
 	props := actor.PropsFromFunc(func(actor.Context) {})
 	on := func(r ...followers.Reaction) followers.Follower {
 		return followers.Follower{Name: "f", Reactions: r}
@@ -54,6 +55,10 @@ func TestPlanRefusesWhatCannotRun(t *testing.T) {
 		{"negative budget", every(func(f *F) { f.Restart.Budget = -1 }), "Budget"},
 		{"negative attempts", every(func(f *F) { f.Poison.After = -1 }), "Poison.After"},
 		{"unknown action", every(func(f *F) { f.Poison.Action = 3 }), "Poison.Action"},
+		{"unknown unknown", F{Name: "f", Reactions: deposits, Unknown: 3}, "none of FailTurn"},
+		{"pass over without reactions", every(func(f *F) { f.Unknown = followers.PassOver }), "without Reactions"},
+		{"give raw to nobody", F{Name: "f", Reactions: deposits, Unknown: followers.GiveRaw}, "go together"},
+		{"raw that is never called", F{Name: "f", Reactions: deposits, Raw: pass}, "go together"},
 		{"unknown trimmed", every(func(f *F) { f.Trimmed = 2 }), "Trimmed"},
 		{"unknown log", every(func(f *F) { f.Log = 2 }), "Log"},
 		{"start at nothing", every(func(f *F) { f.Start = followers.At(nil) }), "start"},
@@ -124,6 +129,7 @@ func TestWantsIsTheFilterNarrowedToWhatReactionsRead(t *testing.T) {
 	dep, wit := deposited{}.EventType(), withdrawn{}.EventType()
 	both := []followers.Reaction{followers.On(ignore[deposited]), followers.On(ignore[withdrawn])}
 	nothing := messages.Filter{Types: []messages.Type{{}}}
+	noon := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 	tests := []struct {
 		name     string
 		follower followers.Follower
@@ -142,6 +148,12 @@ func TestWantsIsTheFilterNarrowedToWhatReactionsRead(t *testing.T) {
 			messages.Filter{Types: []messages.Type{dep}, Instances: []uint32{2}}},
 		{"reactions and another module",
 			followers.Follower{Reactions: both, Filter: messages.Filter{Modules: []string{"bank"}}}, nothing},
+		{"reactions, and raw for the rest",
+			followers.Follower{Reactions: both, Unknown: followers.GiveRaw, Raw: pass, Filter: messages.Filter{Modules: []string{"wallet"}}},
+			messages.Filter{Modules: []string{"wallet"}}},
+		{"reactions and what is in the record",
+			followers.Follower{Reactions: both, Filter: messages.Filter{Correlations: []string{"c"}, HappenedUntil: noon}},
+			messages.Filter{Types: []messages.Type{dep, wit}, Correlations: []string{"c"}, HappenedUntil: noon}},
 		{"reactions and other types",
 			followers.Follower{Reactions: both, Filter: messages.Filter{Types: []messages.Type{{Kind: "deposited"}}}}, nothing},
 	}
@@ -218,5 +230,39 @@ func TestStartSpellsWhatIsRecorded(t *testing.T) {
 	}
 	if got := followers.Since(noon).Time(); !got.Equal(noon) {
 		t.Errorf("since %v, want %v", got, noon)
+	}
+}
+
+func TestWhatNoReactionCanReadGoesTheWayOfUnknown(t *testing.T) {
+	errRaw := errors.New("raw")
+	broken, other := entryOf(t, deposited{1}), entryOf(t, withdrawn{1})
+	broken.Payload = []byte(`{"Sats":"many"}`)
+	for _, test := range []struct {
+		unknown         followers.OnUnknown
+		raw             func(*followers.Turn) error
+		onBroken, other error
+		passedOver      bool
+	}{
+		{followers.FailTurn, nil, messages.ErrDecode, nil, false},
+		{followers.PassOver, nil, nil, nil, true},
+		{followers.GiveRaw, pass, nil, nil, false},
+		{followers.GiveRaw, func(*followers.Turn) error { return errRaw }, errRaw, errRaw, false},
+	} {
+		plan := planOf(t, followers.Follower{
+			Name: "f", Unknown: test.unknown, Raw: test.raw,
+			Reactions: []followers.Reaction{followers.On(func(*followers.Turn, deposited) error { return messages.ErrDecode })},
+		})
+		turn := followers.NewTurn(t.Context(), broken, followers.NewMemory())
+		if err := plan.React(turn); !errors.Is(err, test.onBroken) || turn.PassedOver() != test.passedOver {
+			t.Errorf("%v: %v, passed over %v, want %v, %v", test.unknown, err, turn.PassedOver(), test.onBroken, test.passedOver)
+		}
+		turn.Begin(t.Context(), other, 1, true)
+		if err := plan.React(turn); err != test.other || turn.PassedOver() {
+			t.Errorf("%v: %v for another kind, want %v", test.unknown, err, test.other)
+		}
+		turn.Begin(t.Context(), entryOf(t, deposited{1}), 1, true)
+		if err := plan.React(turn); err != messages.ErrDecode {
+			t.Errorf("%v: %v, want the reaction's own error, whatever it is", test.unknown, err)
+		}
 	}
 }

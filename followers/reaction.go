@@ -5,13 +5,14 @@ import "github.com/retinue-go/retinue/messages"
 // Reaction is what a follower does with the entries of one kind. Make it with
 // [On].
 type Reaction struct {
-	typ   messages.Type
-	react func(*Turn) error
+	typ messages.Type
+	// react calls otherwise where the turn's entry does not decode.
+	react func(t *Turn, otherwise func(*Turn, error) error) error
 	err   error
 }
 
 // On returns the reaction that decodes entries of E's module and kind, older
-// versions included where E is a [messages.Upcaster], and calls react.
+// versions included where E is a [messages.Upcaster], and calls react. For what does not decode see [Follower.Unknown].
 //
 // What is wrong with E or react is kept in the reaction and reported by
 // [Follower.Plan], and so by whoever is given the follower: an interface
@@ -28,10 +29,10 @@ func On[E messages.Event](react func(*Turn, E) error) Reaction {
 	case d.Type.Persistence == messages.Transient:
 		return Reaction{typ: d.Type, err: messages.Invalid("reaction", "%v is transient and in no log", d.Type)}
 	}
-	return Reaction{typ: d.Type, react: func(t *Turn) error {
+	return Reaction{typ: d.Type, react: func(t *Turn, otherwise func(*Turn, error) error) error {
 		e, err := messages.Decode[E](t.entry)
 		if err != nil {
-			return err
+			return otherwise(t, err)
 		}
 		return react(t, e)
 	}}

@@ -31,6 +31,8 @@ type Turn struct {
 	appended []messages.Prepared
 	err      error
 	open     bool
+	// passedOver: no reaction could read the entry, and [PassOver] let it be.
+	passedOver bool
 }
 
 // maxEvent is the limit of a turn that was told none.
@@ -53,7 +55,7 @@ func (t *Turn) Begin(ctx context.Context, entry messages.Entry, attempt int, liv
 	clear(t.appended)
 	t.appended = t.appended[:0]
 	t.err = nil
-	t.open = true
+	t.open, t.passedOver = true, false
 }
 
 // End closes the turn, for the host and for tests. It returns what the turn
@@ -85,9 +87,17 @@ func (t *Turn) Context() context.Context { return t.ctx }
 // until the turn ends; [messages.Entry.Clone] keeps it.
 func (t *Turn) Entry() messages.Entry { return t.entry }
 
-// Attempt counts the deliveries of this entry, from 1. The count is durable:
-// an attempt that killed the process is one.
+// Attempt counts the deliveries of this entry, from 1: it is one more than the
+// attempts that have failed, which are stored with the cursor, and a replay
+// goes on counting where the entry was parked. An attempt that ended the
+// process, or was under way when something else did, counts where it was marked
+// on disk beforehand: with [Skip] and [Park], after a process that was not
+// closed, and for an entry that has failed before. With [Halt] it never counts.
 func (t *Turn) Attempt() int { return t.attempt }
+
+// PassedOver reports whether no reaction could read the entry and [PassOver]
+// let it be. For the host, who counts it, and for tests.
+func (t *Turn) PassedOver() bool { return t.passedOver }
 
 // Live reports whether the follower had caught up with the log when the turn
 // was read; false while it works off what happened before.

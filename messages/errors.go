@@ -41,7 +41,7 @@ var (
 	ErrPaused = errors.New("retinue: follower is paused")
 	// ErrParked: the follower, or the entry for it, is parked.
 	ErrParked = errors.New("retinue: parked")
-	// ErrSkipped: the entry was skipped by the follower's policy.
+	// ErrSkipped: the entry was skipped by the follower's policy, or by a Seek.
 	ErrSkipped = errors.New("retinue: entry was skipped")
 	// ErrCursorMoved: a compare-and-set on a cursor lost.
 	ErrCursorMoved = errors.New("retinue: cursor moved")
@@ -163,7 +163,8 @@ func (e *FailedError) Unwrap() error        { return e.Cause }
 type TrimmedError struct {
 	// Wanted is the id that was asked for; Horizon, the lowest that is left, is
 	// above it.
-	Wanted, Horizon TrimmableID
+	Wanted  TrimmableID `json:"wanted"`
+	Horizon TrimmableID `json:"horizon"`
 }
 
 func (e *TrimmedError) Error() string {

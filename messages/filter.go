@@ -1,10 +1,16 @@
 package messages
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
-// Filter chooses entries by what their key and dictionary say, without a look
-// at the payload. Within a field any value matches, between fields all must;
-// an empty field matches everything, and the zero Filter matches every entry.
+// Filter chooses entries by what stands around the payload, without a look
+// into it. Within a field any value matches, between fields all must; an empty
+// field matches everything, and the zero Filter matches every entry.
+//
+// Modules, Kinds and Types skip whole blocks of the log; by the other fields
+// every entry of the range that is left is looked at.
 type Filter struct {
 	// Modules to match. "" matches the application's own events.
 	Modules []string
@@ -14,11 +20,17 @@ type Filter struct {
 	Types []Type
 	// Instances to match.
 	Instances []uint32
+	// Correlations to match. "" matches entries without one.
+	Correlations []string
+	// HappenedSince and HappenedUntil bound [Entry.Time], when the event
+	// happened: [HappenedSince, HappenedUntil). Zero is no bound.
+	HappenedSince, HappenedUntil time.Time
 }
 
 // Match reports whether e passes the filter.
 func (f Filter) Match(e Entry) bool {
-	return f.MatchType(e.Type.Module, e.Type.Kind) && f.MatchInstance(e.Instance)
+	return f.MatchType(e.Type.Module, e.Type.Kind) && f.MatchInstance(e.Instance) &&
+		f.MatchCorrelation(e.Correlation) && f.MatchTime(e.Time)
 }
 
 // MatchType reports whether entries of the module's kind can pass the filter.
@@ -39,9 +51,34 @@ func (f Filter) MatchInstance(instance uint32) bool {
 	return len(f.Instances) == 0 || slices.Contains(f.Instances, instance)
 }
 
+// MatchCorrelation reports whether entries of the correlation can pass the
+// filter.
+func (f Filter) MatchCorrelation(correlation string) bool {
+	return len(f.Correlations) == 0 || slices.Contains(f.Correlations, correlation)
+}
+
+// MatchTime reports whether entries of events that happened at t can pass the
+// filter.
+func (f Filter) MatchTime(t time.Time) bool {
+	return (f.HappenedSince.IsZero() || !t.Before(f.HappenedSince)) &&
+		(f.HappenedUntil.IsZero() || t.Before(f.HappenedUntil))
+}
+
+// ByRecord reports whether f asks for more than the type.
+func (f Filter) ByRecord() bool {
+	return len(f.Instances)+len(f.Correlations) > 0 || !f.HappenedSince.IsZero() || !f.HappenedUntil.IsZero()
+}
+
 // All reports whether f passes every entry.
 func (f Filter) All() bool {
-	return len(f.Modules)+len(f.Kinds)+len(f.Types)+len(f.Instances) == 0
+	return len(f.Modules)+len(f.Kinds)+len(f.Types) == 0 && !f.ByRecord()
+}
+
+// Clone returns a filter that shares no memory with f.
+func (f Filter) Clone() Filter {
+	f.Modules, f.Kinds, f.Types = slices.Clone(f.Modules), slices.Clone(f.Kinds), slices.Clone(f.Types)
+	f.Instances, f.Correlations = slices.Clone(f.Instances), slices.Clone(f.Correlations)
+	return f
 }
 
 // Condition is a demand on the permanent log, checked by the writer in the

@@ -2,13 +2,15 @@ package messages_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/retinue-go/retinue/messages"
 )
 
 func TestFilterMatchesAnyWithinAFieldAndAllBetween(t *testing.T) {
+	noon := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 	entry := func(module, kind string, instance uint32) messages.Entry {
-		return messages.Entry{Type: messages.Type{Module: module, Kind: kind}, Instance: instance}
+		return messages.Entry{Type: messages.Type{Module: module, Kind: kind}, Instance: instance, Time: noon, Correlation: "order 7"}
 	}
 	for _, test := range []struct {
 		name   string
@@ -27,6 +29,11 @@ func TestFilterMatchesAnyWithinAFieldAndAllBetween(t *testing.T) {
 		{"other instance", messages.Filter{Instances: []uint32{0}}, entry("m", "k", 1), false},
 		{"module but not kind", messages.Filter{Modules: []string{"m"}, Kinds: []string{"j"}}, entry("m", "k", 1), false},
 		{"kind but not type", messages.Filter{Kinds: []string{"k"}, Types: []messages.Type{{Kind: "k"}}}, entry("m", "k", 1), false},
+		{"correlation", messages.Filter{Correlations: []string{"", "order 7"}}, entry("m", "k", 1), true},
+		{"other correlation", messages.Filter{Correlations: []string{"order"}}, entry("m", "k", 1), false},
+		{"happened then", messages.Filter{HappenedSince: noon, HappenedUntil: noon.Add(1)}, entry("m", "k", 1), true},
+		{"happened before", messages.Filter{HappenedSince: noon.Add(1)}, entry("m", "k", 1), false},
+		{"happened after", messages.Filter{HappenedUntil: noon}, entry("m", "k", 1), false},
 		{"all fields", messages.Filter{
 			Modules: []string{"m"}, Kinds: []string{"k"}, Types: []messages.Type{{Module: "m", Kind: "k"}}, Instances: []uint32{1},
 		}, entry("m", "k", 1), true},
@@ -64,6 +71,7 @@ func TestAllIsTrueForTheZeroFilterOnly(t *testing.T) {
 	}
 	for _, f := range []messages.Filter{
 		{Modules: []string{""}}, {Kinds: []string{"k"}}, {Types: []messages.Type{{}}}, {Instances: []uint32{0}},
+		{Correlations: []string{""}}, {HappenedSince: time.Unix(0, 0)}, {HappenedUntil: time.Unix(0, 0)},
 	} {
 		if f.All() {
 			t.Errorf("%+v passes everything", f)

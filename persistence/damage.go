@@ -12,8 +12,9 @@ import (
 	"github.com/retinue-go/retinue/messages"
 )
 
-// present refuses a store whose database is gone: Pebble takes a directory
-// without its markers for a new one, and deletes what is there.
+// present refuses a store whose database is gone, or has lost a log that it
+// needs: Pebble takes a directory without its markers for a new one, and
+// deletes what is there; a lost log it does not miss.
 func present(fs vfs.FS, database string) error {
 	found, err := pebble.Peek(database, fs)
 	if err != nil {
@@ -21,6 +22,9 @@ func present(fs vfs.FS, database string) error {
 	}
 	if !found.Exists {
 		return &messages.DamagedError{File: database, Want: "marker.manifest and its MANIFEST", Got: "none"}
+	}
+	if err := checkLogs(fs, database, found.ManifestFilename); err != nil {
+		return damage(database, err)
 	}
 	return nil
 }

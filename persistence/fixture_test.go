@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/retinue-go/retinue/messages"
 )
@@ -19,12 +20,30 @@ type contents struct {
 	Types     []typeName
 	Permanent []json.RawMessage // the JSON form of the entries
 	Trimmable []json.RawMessage
-	Parked    map[string][]Parked
+	Parked    map[string][]recordedParked
 	State     map[string][]KeyValue
 	Staged    []Staged
 	Keys      map[string]*Appended
-	Report    Report
+	Report    recordedReport
 }
+
+// The fixture's words are those of these types, whatever is told elsewhere.
+type (
+	recordedParked struct {
+		ID          uint64
+		Log         messages.Log
+		Skipped     bool
+		Error       string
+		Attempts    int
+		First, Last time.Time
+		Key         string
+		Entry       *messages.Entry
+	}
+	recordedReport struct {
+		Permanent, Trimmable, Records uint64
+		Problems                      []error
+	}
+)
 
 func contentsOf(t *testing.T, s *Store) contents {
 	t.Helper()
@@ -36,7 +55,7 @@ func contentsOf(t *testing.T, s *Store) contents {
 	}
 	c := contents{
 		ID: s.ID().String(), Opened: s.Opened(),
-		Parked: map[string][]Parked{}, State: map[string][]KeyValue{}, Keys: map[string]*Appended{},
+		Parked: map[string][]recordedParked{}, State: map[string][]KeyValue{}, Keys: map[string]*Appended{},
 	}
 	for n := range s.Types() {
 		name, _ := s.types.name(uint32(n + 1))
@@ -55,7 +74,7 @@ func contentsOf(t *testing.T, s *Store) contents {
 		state(follower.Name, s.FollowerState(follower.Number))
 		for p, err := range s.ParkedEntries(follower.Number, 0) {
 			must(err)
-			c.Parked[follower.Name] = append(c.Parked[follower.Name], p)
+			c.Parked[follower.Name] = append(c.Parked[follower.Name], recordedParked(p))
 		}
 	}
 	var err error
@@ -65,7 +84,8 @@ func contentsOf(t *testing.T, s *Store) contents {
 		c.Keys[key], err = s.Key(c.Opened.Buckets, []byte(key), 0)
 		must(err)
 	}
-	c.Report, err = s.Verify(context.Background())
+	report, err := s.Verify(context.Background())
+	c.Report = recordedReport(report)
 	must(err)
 	return c
 }

@@ -13,7 +13,9 @@ import (
 // Cursor is where a follower stands, with what it did so far. It is written
 // in the batch of the reactions that it stands for, and by nothing else.
 //
-//	C number -> name, log, started, next, hint, attempts, running, handled, skipped, parked, missed
+//	C number -> name, log, started, next, hint, attempts, running, handled, skipped, parked, missed[, first]
+//
+// first is there where attempts > 0, but for records of early releases.
 //
 // Invariant: 1 <= Next <= head of Log.
 type Cursor struct {
@@ -28,8 +30,11 @@ type Cursor struct {
 	// Hint is a permanent id at or before the first entry with a TrimmableID
 	// >= Next; 0 is none.
 	Hint messages.EventID
-	// Attempts of the entry Next that failed.
+	// Attempts of the entry Next that failed, and when the first of them did:
+	// zero where an early release wrote the record. First means nothing while
+	// there are no attempts.
 	Attempts uint32
+	First    time.Time
 	// Running is true while an entry that has failed before, or that a
 	// process may have died of, is tried: found true at the start of an
 	// incarnation, the process ended in that turn.
@@ -52,6 +57,9 @@ func (c *Cursor) append(dst []byte) []byte {
 	} {
 		dst = binary.AppendUvarint(dst, n)
 	}
+	if c.Attempts > 0 && !c.First.IsZero() {
+		dst = appendTime(dst, c.First)
+	}
 	return dst
 }
 
@@ -61,6 +69,9 @@ func decodeCursor(number uint32, b []byte) (Cursor, error) {
 	c.Next, c.Hint, c.Attempts = f.uvarint(), messages.EventID(f.uvarint()), decodeUint32(&f)
 	c.Running = f.uvarint() != 0
 	c.Handled, c.Skipped, c.Parked, c.Missed = f.uvarint(), f.uvarint(), f.uvarint(), f.uvarint()
+	if c.Attempts > 0 && len(f.rest) > 0 {
+		c.First = f.time()
+	}
 	return c, f.end()
 }
 
@@ -109,20 +120,21 @@ func decodeControl(b []byte) (Control, error) {
 // may be trimmed before the record is replayed.
 type Parked struct {
 	// ID of the entry in Log, the follower's. Log is not stored.
-	ID  uint64
-	Log messages.Log
+	ID  uint64       `json:"id"`
+	Log messages.Log `json:"log"`
 	// Skipped is true where the entry was given up by policy: the record is
 	// kept to tell of it, and is not replayed by itself.
-	Skipped bool
+	Skipped bool `json:"skipped,omitempty"`
 	// Error that the last attempt returned; empty for an entry that was
 	// parked behind another of its sequence key.
-	Error       string
-	Attempts    int
-	First, Last time.Time
+	Error    string    `json:"error,omitempty"`
+	Attempts int       `json:"attempts"`
+	First    time.Time `json:"first,omitzero"`
+	Last     time.Time `json:"last,omitzero"`
 	// Key is the sequence key.
-	Key string
+	Key string `json:"key,omitempty"`
 	// Entry is set for trimmable entries only.
-	Entry *messages.Entry
+	Entry *messages.Entry `json:"entry,omitempty"`
 }
 
 // Position returns ID as a position of the follower's log.

@@ -92,6 +92,14 @@ func (k keyspace) trimmableID(dst []byte, tid messages.TrimmableID) []byte {
 	return binary.BigEndian.AppendUint64(k.space(dst, spaceTrimmable), uint64(tid))
 }
 
+// place is permanentID or trimmableID, whichever the space is ordered by.
+func (k keyspace) place(dst []byte, space byte, place uint64) []byte {
+	if space == spacePermanent {
+		return k.permanentID(dst, messages.EventID(place))
+	}
+	return k.trimmableID(dst, messages.TrimmableID(place))
+}
+
 // numbered is a key of a space that is indexed by a u32: C, F, I, K, Q.
 func (k keyspace) numbered(dst []byte, space byte, number uint32, rest ...byte) []byte {
 	return append(binary.BigEndian.AppendUint32(k.space(dst, space), number), rest...)

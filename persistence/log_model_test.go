@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -134,6 +135,8 @@ func (l *logModel) hintFor(tid uint64) messages.EventID {
 	return l.events
 }
 
+var correlations = []string{"", "order 7", "a correlation that is longer than thirty-two bytes"}
+
 func (l *logModel) step(t *rapid.T) {
 	switch rapid.IntRange(0, 5).Draw(t, "step") {
 	case 0:
@@ -159,9 +162,13 @@ func (l *logModel) step(t *rapid.T) {
 					Module:      rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "module"),
 					Kind:        rapid.SampledFrom([]string{"x", "y", "z"}).Draw(t, "kind"),
 					Persistence: rapid.SampledFrom(persistence).Draw(t, "persistence"),
+					Version:     rapid.Uint32Range(0, 2).Draw(t, "version"),
 				},
-				Codec: "json", Instance: rapid.Uint32Range(0, 2).Draw(t, "instance"),
-				Payload: make([]byte, rapid.IntRange(0, 200).Draw(t, "payload")),
+				Codec:       rapid.SampledFrom([]string{"json", "raw", "cbor"}).Draw(t, "codec"),
+				Instance:    rapid.Uint32Range(0, 2).Draw(t, "instance"),
+				Correlation: rapid.SampledFrom(correlations).Draw(t, "correlation"),
+				Time:        time.Unix(rapid.Int64Range(0, 10).Draw(t, "happened"), 0).UTC(),
+				Payload:     make([]byte, rapid.IntRange(0, 200).Draw(t, "payload")),
 			}
 		}
 		l.append(t, events...)

@@ -47,8 +47,8 @@ type marker struct {
 	id     StoreID
 	failed func(error)
 
-	disk    sync.Mutex // held over I/O; guards the next three
-	file    vfs.File   // nil in a shared database, and after the end
+	disk    chan struct{} // holds a token over I/O; guards the next three
+	file    vfs.File      // nil in a shared database, and after the end
 	turn    uint64
 	written Heads
 
@@ -57,6 +57,8 @@ type marker struct {
 	latest Heads
 	timer  *time.Timer
 }
+
+func newMarker() marker { return marker{disk: make(chan struct{}, 1)} }
 
 // open opens the mark of a directory and returns the heads that it holds.
 func (m *marker) open(fs vfs.FS, dir string, id StoreID, readOnly bool, failed func(error)) (Heads, error) {
@@ -113,10 +115,10 @@ func (m *marker) note(heads Heads) {
 // tick writes the mark, and sees to the next where the heads have moved on
 // meanwhile. One write at a time waits for a disk that is slow.
 func (m *marker) tick() {
-	m.disk.Lock()
+	m.disk <- struct{}{}
 	err := m.write()
 	written := m.written
-	m.disk.Unlock()
+	<-m.disk
 	if err != nil {
 		m.failed(fmt.Errorf("write %s: %w", markName, err))
 		return
@@ -170,8 +172,8 @@ func firstMark(id StoreID, heads Heads) string {
 // close writes the last heads, and lets go of the file.
 func (m *marker) close() error {
 	m.rest()
-	m.disk.Lock()
-	defer m.disk.Unlock()
+	m.disk <- struct{}{}
+	defer func() { <-m.disk }()
 	if m.file == nil {
 		return nil
 	}
@@ -193,8 +195,8 @@ func (m *marker) rest() {
 // drop lets go of the file of a store that did not open, or is read only.
 func (m *marker) drop() {
 	m.rest()
-	m.disk.Lock()
-	defer m.disk.Unlock()
+	m.disk <- struct{}{}
+	defer func() { <-m.disk }()
 	if m.file != nil {
 		_ = m.file.Close()
 		m.file = nil

@@ -79,7 +79,10 @@ type directoryPlace struct {
 // [messages.CorruptError], [messages.ErrUnfinishedImport],
 // [messages.FailedError], or what the file system said.
 func Open(c Config) (*Store, error) {
-	s := &Store{fence: c.Fence, readOnly: c.ReadOnly, rename: c.rename, importing: c.importing, jobs: make(chan commitJob), stopped: make(chan struct{})}
+	s := &Store{
+		fence: c.Fence, readOnly: c.ReadOnly, rename: c.rename, importing: c.importing, mark: newMarker(),
+		jobs: make(chan commitJob), stopped: make(chan struct{}), gone: make(chan struct{}),
+	}
 	if s.fence == nil {
 		s.fence = NewFence()
 	}

@@ -46,6 +46,8 @@ type Page struct {
 	Horizon messages.TrimmableID
 	// Scanned entries were looked at.
 	Scanned int
+	// Read is what the page has cost.
+	Read ReadStats
 
 	payloads     []byte
 	bytes        int
@@ -73,7 +75,7 @@ func (r *reader) readPage(p *Page, q PageQuery) error {
 
 func (p *Page) reset(q *PageQuery) {
 	p.Entries, p.payloads, p.bytes = p.Entries[:0], p.payloads[:0], 0
-	p.Next, p.Hint, p.Horizon, p.Scanned = q.start(), 0, 0, 0
+	p.Next, p.Hint, p.Horizon, p.Scanned, p.Read = q.start(), 0, 0, 0, ReadStats{}
 }
 
 func (q *PageQuery) start() uint64 {
@@ -152,7 +154,7 @@ func (v *view) take(s *scan) (cut bool, err error) {
 		if err != nil {
 			return true, err
 		}
-		if q.Selection.matchRecord(value) {
+		if q.Selection.matchRecord(s.key.ordered, value) {
 			p.bytes += len(value)
 			if q.MaxBytes > 0 && p.bytes > q.MaxBytes && len(p.Entries) > 0 {
 				return true, nil
@@ -331,7 +333,9 @@ func (v *view) add(it *pebble.Iterator, space byte) *scan {
 
 // close closes the scans and returns the first error.
 func (v *view) close(err error) error {
+	v.page.Read.Entries = uint64(v.page.Scanned)
 	for i := range v.scans[:v.n] {
+		v.page.Read.blocks(v.scans[i].it)
 		if closeErr := v.scans[i].it.Close(); err == nil {
 			err = closeErr
 		}

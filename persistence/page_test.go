@@ -3,6 +3,7 @@ package persistence
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"pgregory.net/rapid"
@@ -48,6 +49,13 @@ func drawFilter(t *rapid.T) messages.Filter {
 	}
 	if rapid.IntRange(0, 3).Draw(t, "by instance") == 0 {
 		f.Instances = []uint32{rapid.Uint32Range(0, 3).Draw(t, "instance")}
+	}
+	if rapid.IntRange(0, 3).Draw(t, "by correlation") == 0 {
+		f.Correlations = []string{rapid.SampledFrom(correlations).Draw(t, "correlation")}
+	}
+	if rapid.IntRange(0, 3).Draw(t, "by event time") == 0 {
+		f.HappenedSince = time.Unix(rapid.Int64Range(0, 9).Draw(t, "since"), 0)
+		f.HappenedUntil = f.HappenedSince.Add(time.Duration(rapid.Int64Range(0, 5e9).Draw(t, "window")))
 	}
 	return f
 }

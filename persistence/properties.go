@@ -3,6 +3,8 @@ package persistence
 import (
 	"encoding/binary"
 	"errors"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -137,6 +139,11 @@ func (f typeFilter) Intersects(prop []byte) (bool, error) {
 
 func (f typeFilter) SyntheticSuffixIntersects(_, _ []byte) (bool, error) { return true, nil }
 
+// orderedSince skips what was ordered before ordered, in nanoseconds.
+func orderedSince(ordered uint64) pebble.BlockPropertyFilter {
+	return sstable.NewBlockIntervalFilter(propertyOrdered, ordered/uint64(time.Millisecond), math.MaxUint64, nil)
+}
+
 // Selection is a [messages.Filter] made ready for one dictionary. It follows
 // the dictionary's growth by itself and is for one goroutine at a time; nil
 // selects everything.
@@ -146,6 +153,7 @@ type Selection struct {
 	types   *dictionary
 	filter  messages.Filter
 	anyType bool // the filter says nothing about types
+	record  bool // the filter asks for more than the type
 	seen    int
 	numbers []uint64 // bit n%64 of numbers[n/64]
 	bits    typeBits
@@ -159,6 +167,7 @@ func (d *dictionary) selection(f messages.Filter) *Selection {
 	return &Selection{
 		types: d, filter: f,
 		anyType: len(f.Modules)+len(f.Kinds)+len(f.Types) == 0,
+		record:  f.ByRecord(),
 	}
 }
 
@@ -190,10 +199,36 @@ func (s *Selection) matchType(number uint32) bool {
 	return !s.byType() || int(number/64) < len(s.numbers) && s.numbers[number/64]&(1<<(number%64)) != 0
 }
 
-func (s *Selection) matchRecord(value []byte) bool {
-	return s == nil || len(s.filter.Instances) == 0 || s.matchInstance(recordInstanceOf(value))
+// matchEntry is matchRecord for an entry that is decoded already.
+func (s *Selection) matchEntry(e *messages.Entry) bool {
+	return s == nil || !s.record || s.filter.Match(*e)
 }
 
-func (s *Selection) matchInstance(instance uint32) bool {
-	return s == nil || s.filter.MatchInstance(instance)
+// matchRecord decides by what stands before the payload: what it turns down is
+// not decoded. A bad record passes, and is left to decodeRecord.
+func (s *Selection) matchRecord(ordered uint64, value []byte) bool {
+	if s == nil || !s.record || len(value) == 0 {
+		return true
+	}
+	flags, f := value[0], fields{rest: value[1:]}
+	instance, at, correlation := uint32(0), orderedTime(ordered), []byte(nil)
+	if flags&recordInstance != 0 {
+		instance = decodeUint32(&f)
+	}
+	if flags&recordVersion != 0 {
+		f.uvarint()
+	}
+	if flags&recordCodecNamed != 0 {
+		f.bytes()
+	}
+	if flags&recordTime != 0 {
+		at = decodeTime(&f, ordered)
+	}
+	if flags&recordMetadata != 0 {
+		correlation = f.bytes()
+	}
+	// A conversion that is only compared does not allocate.
+	same := func(c string) bool { return c == string(correlation) }
+	return f.bad || s.filter.MatchInstance(instance) && s.filter.MatchTime(at) &&
+		(len(s.filter.Correlations) == 0 || slices.ContainsFunc(s.filter.Correlations, same))
 }

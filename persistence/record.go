@@ -191,16 +191,6 @@ func decodeRecord(e *messages.Entry, ordered uint64, record []byte) error {
 	return nil
 }
 
-// recordInstanceOf reads the instance alone; a bad record is left to
-// decodeRecord.
-func recordInstanceOf(record []byte) uint32 {
-	if len(record) == 0 || record[0]&recordInstance == 0 {
-		return 0
-	}
-	f := fields{rest: record[1:]}
-	return decodeUint32(&f)
-}
-
 func orderedTime(ordered uint64) time.Time {
 	return time.Unix(int64(ordered/1e9), int64(ordered%1e9)).UTC()
 }

@@ -100,6 +100,8 @@ func FuzzPrefix(f *testing.F) {
 func FuzzCursor(f *testing.F) {
 	c := Cursor{Name: "a", Log: 1, Started: "earliest", Next: 7, Hint: 3, Attempts: 2, Running: true, Handled: 1, Missed: 9}
 	f.Add(c.append(nil))
+	c.First = time.Unix(1, 2).UTC()
+	f.Add(c.append(nil))
 	f.Add([]byte("\x01a\x80\x02\x00\x07\x00\x00\x00\x00\x00\x00\x00")) // log 256
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -231,7 +233,7 @@ func FuzzMark(f *testing.F) {
 		if err := writeFile(fs, "", markName, string(b)); err != nil {
 			t.Fatal(err)
 		}
-		var m marker
+		m := newMarker()
 		heads, err := m.open(fs, "", StoreID{}, false, func(err error) { t.Error(err) })
 		if err != nil {
 			t.Fatal(err)
@@ -247,7 +249,7 @@ func FuzzMark(f *testing.F) {
 		if err := m.close(); err != nil {
 			t.Fatal(err)
 		}
-		var next marker
+		next := newMarker()
 		heads, err = next.open(fs, "", StoreID{}, true, nil)
 		if err != nil || heads.Event != messages.EventID(head) {
 			t.Fatalf("%d is read as %d, %v", head, heads.Event, err)

@@ -44,11 +44,7 @@ func (s *scan) advance(reverse bool) error {
 // seekGE goes to the first entry of the scan's space at or behind place, which
 // is an id in the permanent space and a TrimmableID in the trimmable one.
 func (s *scan) seekGE(place uint64) error {
-	if s.space == spacePermanent {
-		s.seek = s.keys.permanentID(s.seek[:0], messages.EventID(place))
-	} else {
-		s.seek = s.keys.trimmableID(s.seek[:0], messages.TrimmableID(place))
-	}
+	s.seek = s.keys.place(s.seek[:0], s.space, place)
 	return s.land(s.it.SeekGE(s.seek))
 }
 
@@ -74,14 +70,21 @@ func (s *scan) place() uint64 {
 // other entry between; where there is none, a zero key and a place in [lower,
 // upper] that is behind all entries below upper.
 func (s *scan) first(lower, upper, step uint64, reached func(entryKey) bool) (place uint64, key entryKey, err error) {
-	for lower < upper {
+	place, _, key, err = s.narrow(lower, upper, step, 0, reached)
+	return place, key, err
+}
+
+// narrow is first, given up once [lower, upper) has no more than width places:
+// it returns what is left of it, and the first entry behind that is known.
+func (s *scan) narrow(lower, upper, step, width uint64, reached func(entryKey) bool) (_, _ uint64, key entryKey, err error) {
+	for lower < upper && upper-lower > width {
 		probe := lower + (upper-lower)/2
 		if step <= probe-lower {
 			probe = lower + step - 1
 			step *= 2
 		}
 		if err := s.seekGE(probe); err != nil {
-			return 0, entryKey{}, err
+			return 0, 0, entryKey{}, err
 		}
 		switch {
 		case !s.valid:
@@ -92,7 +95,7 @@ func (s *scan) first(lower, upper, step uint64, reached func(entryKey) bool) (pl
 			lower = min(s.place()+1, upper)
 		}
 	}
-	return lower, key, nil
+	return lower, upper, key, nil
 }
 
 // noStep makes [scan.first] halve from the start.
@@ -111,10 +114,36 @@ func (s *scan) findTrimmable(tid messages.TrimmableID, hint messages.EventID, up
 	return messages.EventID(id), err
 }
 
+// seekWidth is how many ids a search for a time scans in the end, past the
+// blocks that lie before it. Halving them would load a block each time.
+const seekWidth = 1024
+
+// firstOrdered returns the first entry in [lower, upper) that has reached
+// something that only entries ordered at or after ordered have, and all behind
+// the first one; a zero key where there is none.
+func (s *scan) firstOrdered(lower, upper, ordered uint64, reached func(entryKey) bool) (entryKey, error) {
+	lower, upper, key, err := s.narrow(lower, upper, noStep, seekWidth, reached)
+	if err != nil || lower >= upper {
+		return key, err
+	}
+	o := &pebble.IterOptions{PointKeyFilters: append(make([]pebble.BlockPropertyFilter, 0, 2), orderedSince(ordered))}
+	o.LowerBound, o.UpperBound = s.keys.place(nil, s.space, lower), s.keys.place(nil, s.space, upper)
+	s.it.SetOptions(o)
+	for ok := s.it.First(); ; ok = s.it.Next() {
+		if err := s.land(ok); err != nil || !ok {
+			return key, err
+		}
+		if reached(s.key) {
+			return s.key, nil
+		}
+	}
+}
+
 // seekTime returns the first id in [from, to) whose entry was ordered at or
 // after ordered, in nanoseconds since 1970; to where there is none. What is
-// below the horizon is passed over. Errors: [messages.CorruptError], Pebble's.
-func (r *reader) seekTime(log messages.Log, ordered uint64, from, to uint64) (found uint64, err error) {
+// below the horizon is passed over. What it reads is added to stats. Errors:
+// [messages.CorruptError], Pebble's.
+func (r *reader) seekTime(log messages.Log, ordered uint64, from, to uint64, stats *ReadStats) (found uint64, err error) {
 	from = max(from, 1)
 	if from >= to {
 		return to, nil
@@ -127,7 +156,10 @@ func (r *reader) seekTime(log messages.Log, ordered uint64, from, to uint64) (fo
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = closing(it, err) }()
+	defer func() {
+		stats.blocks(it)
+		err = closing(it, err)
+	}()
 	if log == messages.TrimmableLog {
 		it.SetBounds(r.horizonBounds())
 		horizon, err := horizonOf(it)
@@ -138,13 +170,15 @@ func (r *reader) seekTime(log messages.Log, ordered uint64, from, to uint64) (fo
 	}
 	found = to
 	for _, space := range spaces {
-		it.SetBounds(r.keys.bounds(space))
+		bounds := &pebble.IterOptions{}
+		bounds.LowerBound, bounds.UpperBound = r.keys.bounds(space)
+		it.SetOptions(bounds)
 		s := scan{it: it, keys: r.keys, space: space}
 		lower := from
 		if space == spacePermanent && log == messages.TrimmableLog {
 			lower = 1
 		}
-		_, key, err := s.first(lower, to, noStep, func(k entryKey) bool {
+		key, err := s.firstOrdered(lower, to, ordered, func(k entryKey) bool {
 			return k.ordered >= ordered && k.position(log) >= from
 		})
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2"
 	"pgregory.net/rapid"
 
 	"github.com/retinue-go/retinue/messages"
@@ -32,11 +33,41 @@ func TestSeekByTimeAgreesWithAPlainSlice(t *testing.T) {
 					break
 				}
 			}
-			if got, err := l.seekTime(log, at, from, to); got != want || err != nil {
+			if got, err := l.seekTime(log, at, from, to, nil); got != want || err != nil {
 				t.Fatalf("%v log, %d in [%d, %d): got %d, %v, want %d", log, at, from, to, got, err, want)
 			}
 		}
 	})
+}
+
+// A search for a time halves a wide range, then scans the rest, past the blocks
+// that lie before it, whether or not their times are known.
+func TestSeekByTimeInAFlushedLogReadsASmallShare(t *testing.T) {
+	for _, collectors := range [][]func() pebble.BlockPropertyCollector{blockPropertyCollectors(), nil} {
+		l := rareKind(t, collectors)
+		defer l.close(t)
+		whole, err := l.page(PageQuery{Log: messages.TrimmableLog, From: 1, To: l.head()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for at := 0; at < len(l.entries); at += 997 {
+			e := l.entries[at]
+			for _, log := range []messages.Log{messages.Permanent, messages.TrimmableLog} {
+				want, _, err := messages.Span(e, log)
+				if err != nil {
+					continue
+				}
+				var read ReadStats
+				got, err := l.seekTime(log, uint64(e.Ordered.UnixNano()), 1, l.head(), &read)
+				if got != want || err != nil {
+					t.Fatalf("%v log: got %d, %v, want %d", log, got, err, want)
+				}
+				if read.Bytes*8 > whole.Read.Bytes {
+					t.Errorf("%v log, entry %d: %d bytes of %d", log, want, read.Bytes, whole.Read.Bytes)
+				}
+			}
+		}
+	}
 }
 
 func TestSeekByTimeStartsAtTheHorizon(t *testing.T) {
@@ -45,7 +76,7 @@ func TestSeekByTimeStartsAtTheHorizon(t *testing.T) {
 	l.append(t, some(5, "p", messages.Persistent)...)
 	l.append(t, some(5, "t", messages.Trimmable)...)
 	l.trim(t, 4)
-	if got, err := l.seekTime(messages.TrimmableLog, 0, 1, l.head()); got != 4 || err != nil {
+	if got, err := l.seekTime(messages.TrimmableLog, 0, 1, l.head(), nil); got != 4 || err != nil {
 		t.Errorf("got %d, %v, want 4", got, err)
 	}
 }

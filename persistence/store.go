@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -72,7 +73,8 @@ type Store struct {
 	mu     sync.RWMutex // guards closed against users.Add
 	closed bool
 	ending sync.Once
-	ended  error // what end said
+	gone   chan struct{} // closed behind end
+	ended  error         // what end said; written before gone is closed
 
 	release func() error // gives directory and database back, once
 	// freeCounter numbers the Stage calls of this epoch.
@@ -170,14 +172,26 @@ func (s *Store) Entry(log messages.Log, id uint64) (messages.Entry, error) {
 }
 
 // SeekTime returns the first id in [from, to) that was ordered at or after t,
-// or to.
-func (s *Store) SeekTime(log messages.Log, t time.Time, from, to uint64) (uint64, error) {
+// or to. What it reads is added to stats, which may be nil.
+func (s *Store) SeekTime(log messages.Log, t time.Time, from, to uint64, stats *ReadStats) (uint64, error) {
 	if err := s.use(); err != nil {
 		return 0, err
 	}
 	defer s.users.Done()
 	r := s.reader()
-	return r.seekTime(log, uint64(max(t.UnixNano(), 0)), from, to)
+	return r.seekTime(log, nanoseconds(t), from, to, stats)
+}
+
+// nanoseconds returns t since 1970, or the end of what int64 holds that is
+// nearer.
+func nanoseconds(t time.Time) uint64 {
+	switch {
+	case t.Unix() < 0:
+		return 0
+	case t.Unix() >= math.MaxInt64/int64(time.Second):
+		return math.MaxInt64
+	}
+	return uint64(t.UnixNano())
 }
 
 // SizeOf estimates the bytes of a log's own entries on disk; what is still in
@@ -261,8 +275,8 @@ func (s *Store) Sync() error { return s.commit(nil, true) }
 // Close refuses new reads, waits for those in flight, signs the store and
 // gives the database back. A failed store is abandoned: its files stay locked
 // until the process ends. Errors: [messages.StuckError] with ctx's error where
-// a read does not end: then Close may be called again; [messages.FailedError],
-// or what Pebble said.
+// a read does not end, or the disk does not answer: then Close may be called
+// again, and goes on where it was; [messages.FailedError], or what Pebble said.
 func (s *Store) Close(ctx context.Context) error {
 	s.mu.Lock()
 	s.closed = true
@@ -278,8 +292,23 @@ func (s *Store) Close(ctx context.Context) error {
 	case <-ctx.Done():
 		return errors.Join(&messages.StuckError{Names: []string{"a reader of the store"}}, ctx.Err())
 	}
-	s.ending.Do(func() { s.ended = s.end() })
-	return s.ended
+	s.ending.Do(func() {
+		go func() {
+			s.ended = s.end()
+			close(s.gone)
+		}()
+	})
+	select {
+	case <-s.gone:
+		return s.ended
+	default:
+	}
+	select {
+	case <-s.gone:
+		return s.ended
+	case <-ctx.Done():
+		return errors.Join(&messages.StuckError{Names: []string{"the disk"}}, ctx.Err())
+	}
 }
 
 func (s *Store) end() error {

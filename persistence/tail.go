@@ -146,7 +146,7 @@ func (p *Page) take(from *piece, q *PageQuery) (more bool) {
 		if at >= q.To || p.full(q) {
 			return false
 		}
-		if q.Selection.matchType(from.types[i]) && q.Selection.matchInstance(e.Instance) {
+		if q.Selection.matchType(from.types[i]) && q.Selection.matchEntry(e) {
 			p.bytes += len(e.Payload)
 			if q.MaxBytes > 0 && p.bytes > q.MaxBytes && len(p.Entries) > 0 {
 				return false

@@ -13,11 +13,12 @@ import (
 // Report is what Verify found.
 type Report struct {
 	// Permanent and Trimmable are the entries that were read and decoded.
-	Permanent, Trimmable uint64
+	Permanent uint64 `json:"permanent"`
+	Trimmable uint64 `json:"trimmable"`
 	// Records are the other keys that were read.
-	Records uint64
+	Records uint64 `json:"records"`
 	// Problems found, none in a sound store: at most [MaxProblems].
-	Problems []error
+	Problems []error `json:"-"`
 }
 
 // MaxProblems bounds a [Report]; the last one says that there are more.

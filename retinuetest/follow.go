@@ -135,7 +135,7 @@ func (s *station) wrap(plan *followers.Plan, bus *retinue.Bus, l *life) follower
 			return s.turn(bus, l, t, entries, func() error { return batch(t, entries) })
 		}
 	default:
-		f.Filter, f.Reactions = plan.Wants(), nil
+		f.Filter, f.Reactions, f.Unknown, f.Raw = plan.Wants(), nil, followers.FailTurn, nil
 		f.Every = func(t *followers.Turn) error {
 			return s.turn(bus, l, t, []messages.Entry{t.Entry()}, func() error { return plan.React(t) })
 		}

@@ -4,29 +4,26 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/retinue-go/retinue"
 	"github.com/retinue-go/retinue/followers"
 	"github.com/retinue-go/retinue/messages"
+	"github.com/retinue-go/retinue/queries/join"
 )
 
 // staff are the followers, each with a cursor and keys of its own. What they
 // know is in those keys, never in memory: a run that is killed loses nothing.
-func staff() []followers.Follower {
+func staff(bus *retinue.Bus) ([]followers.Follower, error) {
+	latency, err := reviews.Follower(bus, "latency", measure)
 	return []followers.Follower{
 		{Name: "alerts", Reactions: []followers.Reaction{followers.On(raise)}},
 		{Name: "catalog", Reactions: []followers.Reaction{followers.On(remember)}},
-		{Name: "latency", Reactions: []followers.Reaction{followers.On(expect), followers.On(measure)}},
+		latency,
 		{Name: "live", Props: actor.PropsFromFunc(count)},
-	}
-}
-
-func names() (all []string) {
-	for _, f := range staff() {
-		all = append(all, f.Name)
-	}
-	return all
+	}, err
 }
 
 // Alert is raised for a quake that is felt far away. It is of use for a while
@@ -75,35 +72,21 @@ func remember(t *followers.Turn, e Detected) error {
 	return t.Set([]byte(e.Network), value)
 }
 
-// The keys of latency. A quake has one of the two:
-//
-//	waiting/<id> -> when it was detected, in milliseconds since 1970
-//	took/<id>    -> how long its review took, in milliseconds
-const (
-	waiting = "waiting/"
-	took    = "took/"
-)
-
-// expect is one half of a join by id: the detection waits for its review.
-func expect(t *followers.Turn, e Detected) error {
-	return setNumber(t, waiting+e.ID, t.Entry().Time.UnixMilli())
+// reviews joins a detection with its review. It goes by the order of the log,
+// because the replay appends a week in a second: a review is never before its
+// detection there.
+var reviews = join.Join[Detected]{
+	Left:   join.On(func(e Detected) string { return e.ID }),
+	Rights: []join.Right{join.With(func(e Reviewed) string { return e.ID })},
+	Within: 365 * 24 * time.Hour,
 }
 
-// measure is the other half. A review is never before its detection, neither
-// in time nor in the log.
-func measure(t *followers.Turn, e Reviewed) error {
-	value, err := t.Get([]byte(waiting + e.ID))
-	if err != nil {
-		return err
+// measure keeps how long a review took in truth: id -> milliseconds.
+func measure(t *followers.Turn, r join.Result[Detected]) error {
+	if r.Outcome != join.Matched {
+		return fmt.Errorf("quake %s: %v", r.Key, r.Outcome)
 	}
-	detected, err := number(value)
-	if err != nil {
-		return fmt.Errorf("quake %s was reviewed without a detection: %w", e.ID, err)
-	}
-	if err := t.Delete([]byte(waiting + e.ID)); err != nil {
-		return err
-	}
-	return setNumber(t, took+e.ID, t.Entry().Time.UnixMilli()-detected)
+	return setNumber(t, r.Key, r.RightEntry.Time.Sub(r.LeftEntry.Time).Milliseconds())
 }
 
 // count is a raw behaviour, here a plain receive function of protoactor: it

@@ -65,16 +65,22 @@ func run(ctx context.Context, dir string, out io.Writer, acknowledged func(int))
 		}
 	}()
 
-	for _, f := range staff() {
+	all, err := staff(bus)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, f := range all {
 		if err := bus.Follow(f); err != nil {
 			return err
 		}
+		names = append(names, f.Name)
 	}
 	appended, err := replay(ctx, bus, steps, acknowledged)
 	if err != nil {
 		return err
 	}
-	if err := bus.CaughtUp(ctx, names()...); err != nil {
+	if err := bus.CaughtUp(ctx, names...); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "%d events replayed, %d of them new\n", len(steps), appended)

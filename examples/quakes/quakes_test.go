@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/retinue-go/retinue"
 )
@@ -71,15 +70,6 @@ func TestKilledRunEndsWithTheSameFigures(t *testing.T) {
 	}
 	if got := lastLine(replayed(t, dir)); got != want {
 		t.Errorf("after kills at %v acknowledged events the last line is\n%s\nwant\n%s", kills, got, want)
-	}
-}
-
-func TestPercentileIsTheNearestRank(t *testing.T) {
-	five := []time.Duration{15, 20, 35, 40, 50}
-	for p, want := range map[int]time.Duration{1: 15, 20: 15, 21: 20, 30: 20, 40: 20, 50: 35, 80: 40, 81: 50, 100: 50} {
-		if got := percentile(five, p); got != want {
-			t.Errorf("p%d = %d, want %d", p, got, want)
-		}
 	}
 }
 

@@ -104,13 +104,12 @@ func run(ctx context.Context, dir string) error {
 
 // replay gives what was parked to its follower once more.
 func replay(ctx context.Context, bus *retinue.Bus) error {
-	var parked []messages.Position
 	for p, err := range bus.Parked("report") {
 		if err != nil {
 			return err
 		}
 		fmt.Printf("parked: entry %d after %d attempts: %s\n", p.ID, p.Attempts, p.Error)
-		parked = append(parked, p.Position())
 	}
-	return bus.Replay(ctx, "report", parked...) // or Drop
+	_, err := bus.Replay(ctx, "report", retinue.Replay{All: true}) // or Drop
+	return err
 }

@@ -14,6 +14,7 @@ import (
 func TestGuaranteesNameExistingTests(t *testing.T) {
 	judge(t, namedTestsExist)
 	judge(t, promisesAreTested)
+	judge(t, rowsAreTested)
 }
 
 var testName = regexp.MustCompile(`\b(Test|Fuzz)[A-Z][A-Za-z0-9_]*`)
@@ -83,6 +84,37 @@ func promisesAreTested(t tree) []string {
 	return complaints
 }
 
+// outcomes is the part of the document whose tables say what happens when
+// something fails.
+const outcomes = "## What we assume of disks and what happens when they fail"
+
+// unproven is a row of a table that names no test, but its head and the line
+// below that.
+var unproven = regexp.MustCompile(`^\|(?:[^-|][^|]*\|)+$`)
+
+// rowsAreTested wants a test in each row of the tables of outcomes; F stands
+// for the one that the text above the table names.
+func rowsAreTested(t tree) []string {
+	_, text, found := strings.Cut(t.documents[guarantees], "\n"+outcomes+"\n")
+	if !found {
+		return nil
+	}
+	text, _, _ = strings.Cut(text, "\n## ")
+	var complaints []string
+	head := true
+	for line := range strings.SplitSeq(text, "\n") {
+		if !strings.HasPrefix(line, "|") {
+			head = true
+			continue
+		}
+		if !head && unproven.MatchString(line) && !testName.MatchString(line) && !strings.Contains(line, "| F") {
+			complaints = append(complaints, fmt.Sprintf("%s: the row %q names no test", guarantees, line))
+		}
+		head = false
+	}
+	return complaints
+}
+
 func TestGuaranteeRulesProven(t *testing.T) {
 	const test = "package a\nfunc TestA() {}\nfunc FuzzB() {}\n"
 	const ok = ""
@@ -114,6 +146,15 @@ func TestGuaranteeRulesProven(t *testing.T) {
 		proof{"a promise left out", doc(all("%d. TestA\n", promises)), "no promise 10"},
 		proof{"no document", map[string]string{"README.md": ""}, "is missing"},
 		proof{"nothing yet", nil, ok},
+	)
+	table := func(row string) map[string]string {
+		return doc("# A\n\n" + outcomes + "\n\n| fault | test |\n|---|---|\n" + row + "\n\n## More\n\n| a | b |\n|---|---|\n| c | d |\n")
+	}
+	prove(t, rowsAreTested,
+		proof{"a row with its test", table("| torn | TestA |"), ok},
+		proof{"a row of the test above", table("| torn | F, but for the wait |"), ok},
+		proof{"a row without", table("| torn | TestA |\n| cut | nobody knows |"), "names no test"},
+		proof{"no such tables", doc("## 1. TestA\n"), ok},
 	)
 }
 

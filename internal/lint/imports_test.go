@@ -12,6 +12,14 @@ const (
 	pebble     = "github.com/cockroachdb/pebble/v2"
 	protoactor = "github.com/asynkron/protoactor-go"
 	prometheus = "github.com/prometheus/client_golang"
+	// sketches is why docs/decisions/0016-sketches.md was written.
+	sketches = "github.com/DataDog/sketches-go/ddsketch"
+	// docs/decisions/0020-cobra.md tells why these are there, and why no other.
+	cobra    = "github.com/spf13/cobra"
+	pflag    = "github.com/spf13/pflag"
+	plots    = "github.com/guptarohit/asciigraph"
+	progress = "github.com/schollz/progressbar/v3"
+	terminal = "golang.org/x/term"
 )
 
 // room is a folder and what its files may import besides the standard
@@ -28,6 +36,7 @@ var (
 	running  = module + "/actors"
 	reading  = module + "/queries"
 	counters = module + "/metrics"
+	remote   = module + "/admin"
 )
 
 // rooms is the picture of DESIGN: messages <- persistence, followers <-
@@ -40,9 +49,12 @@ var rooms = []room{
 	{"followers", []string{words}},
 	{"actors", []string{words, bytes, nouns, protoactor}},
 	{"queries", []string{module, words, bytes, nouns}},
+	{"queries/join", []string{module, words, nouns, protoactor + "/actor"}},
+	{"queries/summary", []string{reading, sketches}},
 	{"metrics", []string{module, words, bytes, nouns, prometheus}},
 	{"retinuetest", []string{module, words, bytes, nouns, pebble + "/vfs", protoactor + "/actor"}},
-	{"cmd", []string{module, words, bytes, nouns, reading, counters}},
+	{"admin", []string{module, words}},
+	{"cmd", []string{module, words, bytes, nouns, reading, counters, remote, cobra, pflag, plots, progress, terminal}},
 	{"examples", []string{module, words, nouns, reading, counters, protoactor}},
 	{"examples/embed", []string{module, words, bytes, nouns, pebble, protoactor}},
 	{"internal", []string{module, words, bytes, nouns, running, protoactor}},
@@ -179,10 +191,17 @@ func TestImportRuleProven(t *testing.T) {
 		proof{"queries: actors", file("queries/a.go", running), "queries may import"},
 		proof{"metrics: prometheus", file("metrics/a.go", module+" "+prometheus+"/prometheus"), ok},
 		proof{"queries: prometheus", file("queries/a.go", prometheus+"/prometheus"), "docs/decisions"},
+		proof{"join: a behaviour", file("queries/join/a.go", module+" "+protoactor+"/actor"), ok},
+		proof{"summary: sketches", file("queries/summary/a.go", reading+"/join "+sketches+"/store"), ok},
+		proof{"queries: sketches", file("queries/a.go", sketches), "docs/decisions"},
 		proof{"retinuetest: file system", file("retinuetest/a.go", pebble+"/vfs"), ok},
 		proof{"retinuetest: engine", file("retinuetest/a.go", pebble), "only persistence calls Pebble"},
 		proof{"examples: protoactor", file("examples/behavior/main.go", module+" "+protoactor+"/actor"), ok},
 		proof{"examples: engine", file("examples/hello/main.go", pebble), "only persistence calls Pebble"},
+		proof{"admin: root", file("admin/a.go", module+" "+words), ok},
+		proof{"root: admin", file("bus.go", remote), "move the code"},
+		proof{"cmd: its libraries", file("cmd/retinue/a.go", remote+" "+cobra+" "+terminal), ok},
+		proof{"root: command line", file("bus.go", cobra), "docs/decisions"},
 		proof{"embed: engine", file("examples/embed/main.go", pebble), ok},
 		proof{"protoactor's persistence in a test", file("actors/a_test.go", protoactor+"/persistence"), "use the persistence package"},
 		proof{"a folder without room", file("util/a.go", words), "has no room"},

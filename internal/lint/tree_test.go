@@ -96,8 +96,11 @@ var repository = sync.OnceValues(func() (tree, error) {
 			return err
 		}
 		rel = filepath.ToSlash(rel)
-		if d.Name() == ".git" {
-			return filepath.SkipDir
+		if d.Name() == ".git" { // a file, in a linked worktree
+			if d.IsDir() {
+				return filepath.SkipDir
+			}
+			return nil
 		}
 		t.exists[rel] = true
 		if !d.IsDir() && readable(rel) {
@@ -194,6 +197,18 @@ func prove(t *testing.T, r rule, proofs ...proof) {
 			t.Errorf("%s: want no complaint, got %q", p.name, got)
 		case p.want != "" && (len(got) != 1 || !strings.Contains(got[0], p.want)):
 			t.Errorf("%s: want one complaint with %q, got %q", p.name, p.want, got)
+		}
+	}
+}
+
+func TestTheRepositoryIsReadWhole(t *testing.T) {
+	repo, err := repository()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []string{"go.mod", "bus.go", "internal/lint/tree_test.go"} {
+		if !repo.exists[p] {
+			t.Errorf("%s is not looked at: no rule holds for it", p)
 		}
 	}
 }

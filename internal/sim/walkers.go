@@ -268,20 +268,20 @@ func (w *world) cure() {
 		return
 	}
 	c := replay{at: w.status(f).Cursor}
-	var at []messages.Position
 	for id := range w.aside(f) {
 		c.ids = append(c.ids, id)
 	}
 	slices.Sort(c.ids)
-	for _, id := range c.ids {
-		at = append(at, messages.EventID(id))
-	}
 	w.note(func() { f.curing = &c })
 	w.healed.Store(true)
 	defer w.healed.Store(false) // also where the power fails
 	ctx, cancel := within()
 	defer cancel()
-	w.must(w.bus.Replay(ctx, f.name, at...), "replay %v", c.ids)
+	done, err := w.bus.Replay(ctx, f.name, retinue.Replay{All: true})
+	w.must(err, "replay %v", c.ids)
+	if n := len(c.ids); done.Found != n || done.Done != n {
+		w.fail("replay of %v: %+v", c.ids, done)
+	}
 	w.healed.Store(false)
 	w.note(func() { f.curing, f.cures = nil, append(f.cures, c) })
 	w.resume(f)

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/retinue-go/retinue"
+	"github.com/retinue-go/retinue/messages"
+)
+
+// queryFlags choose entries.
+type queryFlags struct {
+	log                              messages.Log
+	from, to                         uint64
+	since, until                     moment
+	happenedSince, happenedUntil     moment
+	modules, kinds, types, relations []string
+	instances                        []uint
+}
+
+func (f *queryFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	addLog(flags, &f.log)
+	flags.Uint64Var(&f.from, "from", 0, "first `id`")
+	flags.Uint64Var(&f.to, "to", 0, "last `id`")
+	flags.Var(&f.since, "since", "ordered at or after this `time`, for example -2h or 2026-01-31")
+	flags.Var(&f.until, "until", "ordered before this `time`")
+	flags.Var(&f.happenedSince, "happened-since", "happened at or after this `time`; reads all entries of the range")
+	flags.Var(&f.happenedUntil, "happened-until", "happened before this `time`; reads all entries of the range")
+	flags.StringArrayVar(&f.types, "type", nil, "`module/kind`, or the kind of an event without a module; may be repeated, as may the next four")
+	flags.StringArrayVar(&f.modules, "module", nil, "`module`")
+	flags.StringArrayVar(&f.kinds, "kind", nil, "`kind`, of any module")
+	flags.UintSliceVar(&f.instances, "instance", nil, "`number` of the instance")
+	flags.StringArrayVar(&f.relations, "correlation", nil, "correlation `id`")
+}
+
+func addLog(flags *pflag.FlagSet, log *messages.Log) {
+	flags.TextVar(log, "log", messages.Permanent, "`permanent` or trimmable")
+}
+
+// query is what the flags choose.
+func (f *queryFlags) query() (retinue.Query, error) {
+	q := retinue.Query{
+		Log: f.log, Since: f.since.Time, Until: f.until.Time,
+		Filter: messages.Filter{
+			Modules: f.modules, Kinds: f.kinds, Correlations: f.relations,
+			HappenedSince: f.happenedSince.Time, HappenedUntil: f.happenedUntil.Time,
+		},
+	}
+	for _, name := range f.types {
+		q.Filter.Types = append(q.Filter.Types, typeOf(name))
+	}
+	for _, n := range f.instances {
+		if n > 1<<32-1 {
+			return q, usagef("instance %d is over %d", n, uint32(1<<32-1))
+		}
+		q.Filter.Instances = append(q.Filter.Instances, uint32(n))
+	}
+	if f.from > 0 {
+		q.From = place(f.log, f.from)
+	}
+	if f.to > 0 {
+		q.To = place(f.log, f.to+1)
+	}
+	if f.to > 0 && f.from > f.to {
+		return q, usagef("--from %d is behind --to %d", f.from, f.to)
+	}
+	if !q.Since.IsZero() && !q.Until.IsZero() && q.Until.Before(q.Since) {
+		return q, usagef("--since %v is after --until %v", &f.since, &f.until)
+	}
+	return q, nil
+}
+
+// typeOf reads "module/kind".
+func typeOf(name string) messages.Type {
+	module, kind, found := strings.Cut(name, "/")
+	if !found {
+		return messages.Type{Kind: name}
+	}
+	return messages.Type{Module: module, Kind: kind}
+}
+
+func place(log messages.Log, id uint64) messages.Position {
+	if log == messages.Permanent {
+		return messages.EventID(id)
+	}
+	return messages.TrimmableID(id)
+}
+
+// within refuses an id that the log does not have: nothing would be shown,
+// and nobody told why.
+func within(l retinue.Status, log messages.Log, id uint64) error {
+	of := l.Permanent
+	if log == messages.TrimmableLog {
+		of = l.Trimmable
+	}
+	switch {
+	case id >= of.Head:
+		return fmt.Errorf("entry %d of the %v log, whose last is %d: %w", id, log, of.Head-1, messages.ErrOutOfRange)
+	case id < of.Horizon && id > 0 && log == messages.TrimmableLog:
+		return &messages.TrimmedError{Wanted: messages.TrimmableID(id), Horizon: messages.TrimmableID(of.Horizon)}
+	}
+	return nil
+}
+
+// wants takes from least to most arguments, below 0 any number.
+func wants(least, most int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) >= least && (most < 0 || len(args) <= most) {
+			return nil
+		}
+		return usagef("want: %s; got %s", strings.TrimSuffix(cmd.UseLine(), " [flags]"), plural(len(args), "argument", "arguments"))
+	}
+}
+
+// suggestFlag explains a flag that does not exist.
+func suggestFlag(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return err
+	}
+	name, best, least := unknown.GetSpecifiedName(), "", 3
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		d := distance(name, f.Name)
+		if len(name) > 1 && strings.HasPrefix(f.Name, name) {
+			d = 1
+		}
+		if d < least {
+			best, least = f.Name, d
+		}
+	})
+	if best == "" {
+		return err
+	}
+	return fmt.Errorf("%w; did you mean --%s?", err, best)
+}
+
+// distance is how many letters must be changed, added or removed to make b of
+// a.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

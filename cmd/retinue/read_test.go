@@ -1,0 +1,195 @@
+package main_test
+
+import (
+	"encoding/json"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/retinue-go/retinue"
+	"github.com/retinue-go/retinue/messages"
+	"github.com/retinue-go/retinue/persistence"
+)
+
+// reads are all verbs that read, with "STORE" for the store.
+var reads = [][]string{
+	{"log", "STORE"},
+	{"log", "STORE", "--log", "trimmable", "--json"},
+	{"log", "STORE", "--type", "pay/started", "--reverse", "--limit", "3"},
+	{"show", "STORE", "2"},
+	{"show", "STORE", "3", "--json"},
+	{"show", "STORE", "1", "--log", "trimmable"},
+	{"stats", "STORE"},
+	{"stats", "STORE", "--json"},
+	{"followers", "STORE"},
+	{"followers", "STORE", "--json"},
+	{"parked", "ls", "STORE"},
+	{"parked", "ls", "STORE", "mail", "--json"},
+	{"parked", "show", "STORE", "mail", "8"},
+	{"parked", "replay", "STORE", "mail", "--all", "--preview"},
+	{"trim", "STORE", "--preview"},
+	{"verify", "STORE"},
+	{"verify", "STORE", "--json"},
+	{"export", "STORE"},
+	{"join", "STORE", "--left", "pay/started", "--right", "pay/succeeded", "--failed", "pay/failed"},
+	{"summary", "STORE"},
+	{"summary", "STORE", "--type", "pay/started", "--value", "Sats"},
+	{"summary", "STORE", "--type", "pay/succeeded", "--value", "Fee", "--unit", "ms", "--json"},
+	{"summary", "STORE", "--left", "pay/started", "--right", "pay/succeeded", "--happened", "--json"},
+	{"top", "STORE", "--once"},
+}
+
+func on(store string, args []string) []string {
+	var with []string
+	for _, a := range args {
+		if a == "STORE" {
+			a = store
+		}
+		with = append(with, a)
+	}
+	return with
+}
+
+func TestReadingChangesNothing(t *testing.T) {
+	dir := shop(t)
+	before := fingerprint(t, dir)
+	for _, args := range reads {
+		if out := must(t, on(dir, args)...); strings.Contains(out, "\x1b") {
+			t.Errorf("%v: colours without a terminal", args)
+		}
+		if fingerprint(t, dir) != before {
+			t.Fatalf("%v has changed the store", args)
+		}
+	}
+}
+
+func TestALiveStoreReadsLikeAClosedOne(t *testing.T) {
+	dir, bus := liveShop(t)
+	var live []string
+	for _, args := range reads {
+		live = append(live, must(t, on(dir, args)...))
+	}
+	if err := bus.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for i, args := range reads {
+		switch args[0] {
+		case "stats", "followers", "top": // tell what runs
+			continue
+		}
+		if closed := must(t, on(dir, args)...); closed != live[i] {
+			t.Errorf("%v: live\n%s\nclosed\n%s", args, live[i], closed)
+		}
+	}
+}
+
+func TestLogChoosesEntries(t *testing.T) {
+	dir := shop(t)
+	for _, c := range []struct {
+		args []string
+		want string // ids
+	}{
+		{[]string{"--from", "31"}, "31 32 33"},
+		{[]string{"--from", "4", "--to", "6"}, "4 5 6"},
+		{[]string{"-n", "2"}, "1 2"},
+		{[]string{"-n", "2", "-r"}, "33 32"},
+		{[]string{"--type", "pay/failed"}, "14"},
+		{[]string{"--kind", "failed", "--kind", "booked", "--to", "6"}, "3 6"},
+		{[]string{"--module", "ledger", "--to", "9"}, "3 6 9"},
+		{[]string{"--correlation", "p9", "--correlation", "p1"}, "1 2 24"},
+		{[]string{"--instance", "1"}, ""},
+		{[]string{"--since", "-1h", "--until", "now", "--to", "1"}, "1"},
+		{[]string{"--until", "2026-01-01"}, ""},
+		{[]string{"--happened-until", "2026-03-01 10:00"}, "1 2"},
+		{[]string{"--log", "trimmable", "--type", "shop/seen", "-n", "2"}, "1 5"},
+	} {
+		var ids []string
+		for line := range strings.Lines(must(t, append([]string{"log", dir}, c.args...)...)) {
+			ids = append(ids, strings.Fields(line)[0])
+		}
+		if got := strings.Join(ids, " "); got != c.want {
+			t.Errorf("%v: %q, want %q", c.args, got, c.want)
+		}
+	}
+}
+
+func TestJSONOfALogIsThatOfItsEntries(t *testing.T) {
+	n := 0
+	for line := range strings.Lines(must(t, "log", shop(t), "--json")) {
+		var e messages.Entry
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatal(err)
+		}
+		if n++; e.ID != messages.EventID(n) {
+			t.Errorf("line %d has entry %d", n, e.ID)
+		}
+	}
+	if n != 33 {
+		t.Errorf("%d lines, want 33", n)
+	}
+}
+
+func TestShowTellsCausesAndEffects(t *testing.T) {
+	dir := shop(t)
+	run(t, "show", dir, "3").wants(t, 0, "ledger/booked", "caused by\n  2  pay/succeeded")
+	run(t, "show", dir, "2").wants(t, 0, "traceparent: 00-", "led to\n  3  ledger/booked")
+}
+
+func TestWhatAStoreHoldsDoesNotCommandTheTerminal(t *testing.T) {
+	dir := t.TempDir()
+	bus, err := retinue.Open(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hostile := messages.Draft{Event: seen{"\x1b]0;owned\a"}, Correlation: "\x1b[2J", Headers: map[string]string{"h": "\r\n\x1b[31m"}}
+	if _, err := bus.Append(t.Context(), hostile); err != nil {
+		t.Fatal(err)
+	}
+	if err := bus.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"log", dir, "--log", "trimmable"}, {"show", dir, "1", "--log", "trimmable"}} {
+		if out := must(t, args...); regexp.MustCompile(`[\x00-\x09\x0b-\x1f]`).MatchString(out) {
+			t.Errorf("%v writes %q", args, out)
+		}
+	}
+}
+
+func TestAStoreInASharedDatabaseIsFoundByItsPrefix(t *testing.T) {
+	dir := t.TempDir()
+	o := &pebble.Options{}
+	fence := persistence.Configure(o)
+	db, err := pebble.Open(dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bus, err := retinue.Open("", &retinue.Options{DB: db, Fence: fence, Prefix: []byte("bus\x00")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := follow(bus, errBounced); err != nil {
+		t.Fatal(err)
+	}
+	if err := trade(t.Context(), bus); err != nil {
+		t.Fatal(err)
+	}
+	run(t, "log", dir, "--prefix", `bus\x00`).wants(t, 5, "Admin")
+	if err := bus.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	run(t, "log", dir, "--prefix", `bus\x00`, "-n", "1").wants(t, 0, "pay/started")
+	run(t, "pause", dir, "mail", "--prefix", `bus\x00`).wants(t, 0)
+	run(t, "followers", dir, "--prefix", `bus\x00`).wants(t, 0, "paused")
+	run(t, "log", dir).wants(t, 3, "RETINUE")
+	before := fingerprint(t, dir)
+	run(t, "log", dir, "--prefix", "other").wants(t, 3, "no store is below the prefix")
+	if fingerprint(t, dir) != before {
+		t.Error("looking below a prefix has changed the database")
+	}
+	run(t, "pause", dir, "mail", "--prefix", "other").wants(t, 3, "no store is below the prefix")
+}

@@ -1,0 +1,34 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+)
+
+func resumeVerb() *cobra.Command {
+	var f storeFlags
+	cmd := &cobra.Command{
+		Use:     "resume STORE FOLLOWER",
+		Short:   "Let a paused or parked follower go on",
+		Example: `  retinue resume wallet.db mail`,
+		Args:    wants(2, 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.with(cmd.Context(), args[0], writing, func(s *store) error {
+				before, err := s.follower(cmd.Context(), args[1])
+				if err != nil {
+					return err
+				}
+				if err := s.Resume(cmd.Context(), args[1]); err != nil {
+					return err
+				}
+				when := "goes on"
+				if !s.live {
+					when = "will go on when its program runs"
+				}
+				note("%s was %s and %s at entry %d of the %v log", args[1], before.State, when, before.Cursor, before.Log)
+				return nil
+			})
+		},
+	}
+	f.add(cmd)
+	return cmd
+}

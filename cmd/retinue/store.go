@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/retinue-go/retinue"
+	"github.com/retinue-go/retinue/admin"
+	"github.com/retinue-go/retinue/messages"
+	"github.com/retinue-go/retinue/persistence"
+)
+
+// access is what a verb does to a store that nobody has open.
+type access bool
+
+// sentinel is the file that makes a directory a store; see docs/format.md.
+const sentinel = "RETINUE"
+
+const (
+	reading access = false
+	writing access = true
+)
+
+// store is a bus to speak to: another process's, or one over a closed store.
+type store struct {
+	*admin.Client
+	// live is true for another process's.
+	live  bool
+	close func() error
+}
+
+// storeFlags say how a store is opened.
+type storeFlags struct {
+	prefix string
+	// trim is what of the trimmable log a trim of a closed store keeps.
+	trim retinue.Trim
+}
+
+func (f *storeFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.prefix, "prefix", "", "`prefix` of the store in a database that it shares; Go escapes as in bus\\x00")
+	cmd.ValidArgsFunction = completeStore
+}
+
+// with opens the store, calls do and closes it.
+func (f *storeFlags) with(ctx context.Context, target string, a access, do func(*store) error) error {
+	s, err := f.open(ctx, target, a)
+	if err != nil {
+		return err
+	}
+	err = do(s)
+	s.Client.Close()
+	return errors.Join(err, s.close())
+}
+
+// open speaks to the bus that serves target, or opens the store there.
+func (f *storeFlags) open(ctx context.Context, target string, a access) (*store, error) {
+	none := func() error { return nil }
+	if strings.HasPrefix(target, "http://") || strings.HasPrefix(target, "https://") {
+		return &store{Client: admin.Connect(target, nil), live: true, close: none}, nil
+	}
+	info, err := os.Stat(target)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%s does not exist: %w", target, messages.ErrNotStore)
+	case err != nil:
+		return nil, err
+	case info.Mode().Type() == fs.ModeSocket:
+		return &store{Client: admin.Dial(target), live: true, close: none}, nil
+	case !info.IsDir():
+		return nil, fmt.Errorf("%s is a file: %w", target, messages.ErrNotStore)
+	}
+	socket := filepath.Join(target, retinue.AdminSocket)
+	if served(ctx, socket) {
+		return &store{Client: admin.Dial(socket), live: true, close: none}, nil
+	}
+	bus, closeDB, err := f.direct(target, a)
+	if errors.Is(err, messages.ErrInUse) {
+		return nil, fmt.Errorf("%w\n\nA program has %s open. To look into it while it runs, set Admin in its\n"+
+			"retinue.Options, or call bus.ServeAdmin with a listener and give its address\ninstead of the directory", err, target)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &store{Client: admin.Direct(bus), close: func() error { return errors.Join(bus.Close(), closeDB()) }}, nil
+}
+
+// served reports whether somebody listens at a socket. A process that died
+// leaves one behind.
+func served(ctx context.Context, socket string) bool {
+	if _, err := os.Lstat(socket); err != nil {
+		return false
+	}
+	var d net.Dialer
+	c, err := d.DialContext(ctx, "unix", socket)
+	if err != nil {
+		return false
+	}
+	c.Close()
+	return true
+}
+
+// direct opens a store that is there, and makes none.
+func (f *storeFlags) direct(dir string, a access) (bus *retinue.Bus, closeDB func() error, err error) {
+	none := func() error { return nil }
+	// The program's own options may keep keys longer than the default.
+	o := retinue.Options{ReadOnly: a == reading, Trim: f.trim, KeyWindow: retinue.Forever}
+	o.Trim.Off = true
+	if f.prefix == "" {
+		if _, err := os.Stat(filepath.Join(dir, sentinel)); errors.Is(err, fs.ErrNotExist) {
+			return nil, none, fmt.Errorf("%s has no file %s: %w", dir, sentinel, messages.ErrNotStore)
+		}
+		bus, err = retinue.Open(dir, &o)
+		return bus, none, err
+	}
+	prefix, err := strconv.Unquote(`"` + f.prefix + `"`)
+	if err != nil {
+		return nil, none, usagef("prefix %q: %w", f.prefix, err)
+	}
+	db, fence, closeDB, err := persistence.OpenShared(dir, a == reading)
+	if err != nil {
+		return nil, none, err
+	}
+	o.DB, o.Fence, o.Prefix = db, fence, []byte(prefix)
+	if a == writing { // which would make a store
+		there := retinue.Options{ReadOnly: true, DB: db, Fence: fence, Prefix: o.Prefix}
+		if bus, err = retinue.Open("", &there); err == nil {
+			err = bus.Close()
+		}
+	}
+	if err == nil {
+		bus, err = retinue.Open("", &o)
+	}
+	if err != nil {
+		return nil, none, errors.Join(fmt.Errorf("%s, prefix %q: %w", dir, prefix, err), closeDB())
+	}
+	return bus, closeDB, nil
+}
+
+// follower returns the status of one.
+func (s *store) follower(ctx context.Context, name string) (retinue.FollowerStatus, error) {
+	status, err := s.Status(ctx)
+	if err != nil {
+		return retinue.FollowerStatus{}, err
+	}
+	var names []string
+	for _, f := range status.Followers {
+		if f.Name == name {
+			return f, nil
+		}
+		names = append(names, strconv.Quote(f.Name))
+	}
+	known := "the store has none"
+	if len(names) > 0 {
+		known = "the store has " + strings.Join(names, ", ")
+	}
+	return retinue.FollowerStatus{}, &messages.FollowerError{Follower: name, Cause: fmt.Errorf("%w; %s", messages.ErrUnknownFollower, known)}
+}
+
+// completeStore completes directories, and followers behind them.
+func completeStore(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) == 0 {
+		return nil, cobra.ShellCompDirectiveFilterDirs
+	}
+	if len(args) > 1 || !strings.Contains(cmd.Use, "FOLLOWER") {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []string
+	f := storeFlags{prefix: cmd.Flag("prefix").Value.String()}
+	_ = f.with(cmd.Context(), args[0], reading, func(s *store) error { // no names then
+		status, err := s.Status(cmd.Context())
+		for _, f := range status.Followers {
+			names = append(names, f.Name)
+		}
+		return err
+	})
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// parsePosition reads an id of a log.
+func parsePosition(log messages.Log, text string) (messages.Position, error) {
+	id, err := strconv.ParseUint(text, 10, 64)
+	if err != nil || id == 0 {
+		return nil, usagef("%q is no id: ids are numbers from 1", text)
+	}
+	if log == messages.Permanent {
+		return messages.EventID(id), nil
+	}
+	return messages.TrimmableID(id), nil
+}

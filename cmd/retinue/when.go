@@ -1,0 +1,128 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// moment is a flag that takes a time in any common form.
+type moment struct {
+	time.Time
+	now func() time.Time
+}
+
+const momentForms = `"2026-01-31", "2026-01-31 15:04", RFC 3339, "-2h", "-3d", "today", "yesterday", "now" or "@" and seconds since 1970`
+
+// String implements [pflag.Value].
+func (m *moment) String() string {
+	if m.IsZero() {
+		return ""
+	}
+	return m.Format(time.RFC3339)
+}
+
+// Type implements [pflag.Value].
+func (m *moment) Type() string { return "time" }
+
+// Set implements [pflag.Value].
+func (m *moment) Set(text string) (err error) {
+	now := time.Now
+	if m.now != nil {
+		now = m.now
+	}
+	m.Time, err = parseMoment(text, now())
+	return err
+}
+
+// parseMoment reads a time. One without a zone is in that of now.
+func parseMoment(text string, now time.Time) (time.Time, error) {
+	text = strings.TrimSpace(text)
+	today := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, now.Location())
+	switch strings.ToLower(text) {
+	case "now":
+		return now, nil
+	case "today":
+		return today, nil
+	case "yesterday":
+		return today.AddDate(0, 0, -1), nil
+	}
+	if ago, ok := strings.CutPrefix(text, "-"); ok {
+		d, err := parseSpan(ago)
+		return now.Add(-d), err
+	}
+	if seconds, ok := strings.CutPrefix(text, "@"); ok {
+		f, err := strconv.ParseFloat(seconds, 64)
+		if err != nil || f < -1e11 || f > 1e11 {
+			return time.Time{}, fmt.Errorf("%q is no number of seconds", seconds)
+		}
+		whole := int64(f)
+		return time.Unix(whole, int64((f-float64(whole))*1e9)).In(now.Location()), nil
+	}
+	for _, form := range []string{
+		time.RFC3339Nano, "2006-01-02 15:04:05Z07:00", "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999",
+		"2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02", time.RFC1123Z, time.RFC1123, time.UnixDate,
+	} {
+		if t, err := time.ParseInLocation(form, text, now.Location()); err == nil {
+			return t, nil
+		}
+	}
+	for _, form := range []string{"15:04:05", "15:04"} {
+		if t, err := time.Parse(form, text); err == nil {
+			return today.Add(time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute + time.Duration(t.Second())*time.Second), nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%q is no time: give %s", text, momentForms)
+}
+
+var days = regexp.MustCompile(`^(?:(\d+)w)?(?:(\d+)d)?(.*)$`)
+
+// parseSpan reads a duration that may begin with weeks and days.
+func parseSpan(text string) (time.Duration, error) {
+	bad := fmt.Errorf("%q is no duration: give one like 90s, 36h, 3d or 2w", text)
+	m := days.FindStringSubmatch(text)
+	if text == "" || strings.HasPrefix(text, "-") {
+		return 0, bad
+	}
+	var d time.Duration
+	for i, unit := range []time.Duration{7 * 24 * time.Hour, 24 * time.Hour} {
+		if m[i+1] == "" {
+			continue
+		}
+		n, err := strconv.Atoi(m[i+1])
+		if err != nil || n > 100_000 {
+			return 0, bad
+		}
+		d += time.Duration(n) * unit
+	}
+	if m[3] != "" {
+		rest, err := time.ParseDuration(m[3])
+		if err != nil {
+			return 0, bad
+		}
+		d += rest
+	}
+	return d, nil
+}
+
+// duration is a flag that takes weeks and days too.
+type duration struct{ time.Duration }
+
+// String implements [pflag.Value].
+func (d *duration) String() string {
+	if d.Duration == 0 {
+		return ""
+	}
+	return span(d.Duration)
+}
+
+// Type implements [pflag.Value].
+func (d *duration) Type() string { return "duration" }
+
+// Set implements [pflag.Value].
+func (d *duration) Set(text string) (err error) {
+	d.Duration, err = parseSpan(text)
+	return err
+}

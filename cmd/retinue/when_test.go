@@ -1,0 +1,59 @@
+package main
+
+import (
+	"testing"
+	"time"
+)
+
+func TestTimesAreReadInAnyCommonForm(t *testing.T) {
+	zone := time.FixedZone("", 2*3600)
+	now := time.Date(2026, 3, 1, 12, 30, 0, 0, zone)
+	for text, want := range map[string]time.Time{
+		"now":                       now,
+		"today":                     time.Date(2026, 3, 1, 0, 0, 0, 0, zone),
+		"Yesterday":                 time.Date(2026, 2, 28, 0, 0, 0, 0, zone),
+		"-2h":                       now.Add(-2 * time.Hour),
+		"-1w2d3h":                   now.Add(-(9*24 + 3) * time.Hour),
+		"-90s":                      now.Add(-90 * time.Second),
+		"2026-01-31":                time.Date(2026, 1, 31, 0, 0, 0, 0, zone),
+		"2026-01-31 15:04":          time.Date(2026, 1, 31, 15, 4, 0, 0, zone),
+		"2026-01-31 15:04:05.5":     time.Date(2026, 1, 31, 15, 4, 5, 5e8, zone),
+		"2026-01-31T15:04:05":       time.Date(2026, 1, 31, 15, 4, 5, 0, zone),
+		"2026-01-31T15:04:05Z":      time.Date(2026, 1, 31, 15, 4, 5, 0, time.UTC),
+		"2026-01-31T15:04:05-05:00": time.Date(2026, 1, 31, 20, 4, 5, 0, time.UTC),
+		"2026-01-31 15:04:05Z":      time.Date(2026, 1, 31, 15, 4, 5, 0, time.UTC),
+		"09:15":                     time.Date(2026, 3, 1, 9, 15, 0, 0, zone),
+		"@1700000000":               time.Unix(1700000000, 0),
+		"@1700000000.25":            time.Unix(1700000000, 25e7),
+	} {
+		if got, err := parseMoment(text, now); err != nil || !got.Equal(want) {
+			t.Errorf("%q: %v, %v, want %v", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "soon", "2026-13-01", "-", "--2h", "-x", "@x", "@1e30", "25:00", "2026-01-31 15", "-999999999w"} {
+		if got, err := parseMoment(text, now); err == nil {
+			t.Errorf("%q: %v, want an error", text, got)
+		}
+	}
+}
+
+func TestFiguresAreShort(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		1234 * time.Nanosecond: "1µs", 1234 * time.Microsecond: "1ms", 1234 * time.Millisecond: "1.23s",
+		61 * time.Second: "1m1s", 70 * time.Second: "1m10s", 2 * time.Minute: "2m", 100 * time.Hour: "4d4h", 10 * time.Hour: "10h0m",
+	} {
+		if got := span(d); got != want {
+			t.Errorf("%v: %q, want %q", int64(d), got, want)
+		}
+	}
+	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", -123: "-123", -1234567: "-1,234,567"} {
+		if got := count(n); got != want {
+			t.Errorf("count %d: %q, want %q", n, got, want)
+		}
+	}
+	for n, want := range map[uint64]string{0: "0 B", 1023: "1023 B", 1536: "1.5 KiB", 1 << 20: "1 MiB", 5 << 30: "5 GiB"} {
+		if got := size(n); got != want {
+			t.Errorf("size %d: %q, want %q", n, got, want)
+		}
+	}
+}
