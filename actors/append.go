@@ -98,6 +98,7 @@ func (e *Engine) Submit(ctx context.Context, a Append) (*Ticket, error) {
 		return nil, err
 	}
 	if j.conditions, err = e.conditions(a.If, a.Key != ""); err != nil {
+		e.measured.refuse(err)
 		return nil, err
 	}
 	if a.Key != "" {
@@ -199,6 +200,7 @@ func (e *Engine) acquire(ctx context.Context, s *semaphore.Weighted, n int64) er
 	if s.TryAcquire(n) {
 		return nil
 	}
+	defer e.measured.wait.since(ticks())
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() {
@@ -234,6 +236,7 @@ func (j *appendJob) weight() (int, int) { return len(j.events), j.bytes }
 func (j *appendJob) run(w *writer) {
 	known, err := w.keys.find(w, j.key, j.digest)
 	if err == nil && known != nil {
+		w.tally.count(true, nil)
 		j.receipt = *known
 		j.receipt.Repeated = true
 		w.needSync = w.needSync || w.dirty
@@ -246,6 +249,7 @@ func (j *appendJob) run(w *writer) {
 		w.collect()
 		err = j.beside.MergeInto(w.batch)
 	}
+	w.tally.count(false, err)
 	if err != nil {
 		j.err = w.refuse(err)
 		return

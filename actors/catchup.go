@@ -82,6 +82,7 @@ func (r *run) step(ctx context.Context, head uint64) (outcome, error) {
 	if r.page.Next < head {
 		r.behind = true
 	}
+	r.timing = timing{since: ticks()}
 	o, err := r.turns(ctx, r.page.Entries, live)
 	if err != nil || o.err != nil {
 		return o, err
@@ -161,9 +162,11 @@ func (r *run) commitAs(sync bool) error {
 		tracker: t, incarnation: r.incarnation, expect: r.committed, cursor: r.cursor,
 		state: r.state, events: r.events, beside: r.beside, park: r.park, sync: sync, bytes: r.state.Size() + r.eventBytes,
 	}
+	began := r.endTurns()
 	if err := t.engine.commit(job); err != nil {
 		return err
 	}
+	r.timing.since = t.measured.commit.endOf(began)
 	r.committed, r.marked = r.cursor.Next, r.cursor.Running
 	r.reset()
 	return nil

@@ -90,6 +90,7 @@ type Engine struct {
 	broadcast broadcaster
 	callers   callers
 	timers    timers
+	measured  measures
 }
 
 // Marks are the bounds of both logs, durable together.

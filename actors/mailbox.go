@@ -3,6 +3,7 @@ package actors
 import (
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 )
@@ -46,6 +47,7 @@ type round struct {
 	jobs          []job
 	events, bytes int
 	answered      chan struct{}
+	born          time.Duration // when its first job came
 }
 
 // answer tells every job how the round ended.
@@ -124,7 +126,7 @@ func (m *mailbox) enqueue(j job) {
 		last, _ = m.queue[len(m.queue)-1].(*round)
 	}
 	if last == nil || last.full() {
-		last = &round{answered: make(chan struct{})}
+		last = &round{answered: make(chan struct{}), born: ticks()}
 		m.queue = append(m.queue, last)
 	}
 	events, bytes := j.weight()

@@ -60,6 +60,8 @@ type tracker struct {
 	cancelRun  context.CancelFunc
 	waiters    map[*waiter]struct{}
 	report     report
+
+	measured followerMeasures
 }
 
 // report is what Status shows of a follower. Guarded by tracker.mu.

@@ -124,6 +124,7 @@ func (e *Engine) trim() (Trimmed, error) {
 	if err != nil { // the writer may be at it still
 		return Trimmed{}, err
 	}
+	e.measured.trimmed.Add(result.Entries)
 	return result, nil
 }
 

@@ -130,6 +130,7 @@ func (r *run) attempt(ctx context.Context, e *messages.Entry, live bool, call fu
 	if id := idOf(r.tracker.log, e); id == r.cursor.Next {
 		tried += int(r.cursor.Attempts)
 	}
+	r.countTurn(tried)
 	r.turn.Begin(ctx, *e, tried, live)
 	err := r.safely(call)
 	if context.Cause(ctx) == messages.ErrTimeout {

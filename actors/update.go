@@ -169,6 +169,7 @@ func (j *updateJob) run(w *writer) {
 		return
 	}
 	close(j.granted)
+	defer w.engine.measured.update.since(ticks())
 	timeout := time.NewTimer(w.engine.UpdateTimeout)
 	defer timeout.Stop()
 	select {

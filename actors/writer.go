@@ -48,6 +48,7 @@ type writer struct {
 	// whose cursors they moved.
 	dirty    bool
 	unsynced map[*tracker]struct{}
+	tally    tally
 }
 
 type namedType struct {
@@ -102,6 +103,7 @@ func (w *writer) round(r *round) {
 		return
 	}
 	w.needSync, w.mustSync = false, false
+	w.beginTally()
 	for _, j := range r.jobs {
 		j.run(w)
 	}
@@ -109,6 +111,7 @@ func (w *writer) round(r *round) {
 	if err == nil {
 		w.publish()
 	}
+	w.publishTally(r)
 	r.answer(err)
 	clear(w.placed)
 	w.placed, w.written = w.placed[:0], 0
@@ -141,10 +144,10 @@ func (w *writer) commit(sync bool) error {
 	var err error
 	switch {
 	case !w.batch.Empty():
-		err = w.batch.Commit(sync)
+		err = w.apply(sync)
 		w.dirty = true
 	case sync && w.dirty:
-		err = w.store.Sync()
+		err = w.sync()
 	}
 	if err != nil {
 		return err
@@ -225,6 +228,8 @@ func (w *writer) place(events []messages.Prepared) messages.Receipt {
 		}
 		if p.Type.Persistence != messages.Transient {
 			w.number(&placed, &r)
+		} else {
+			w.tally.transient++
 		}
 		w.placed = append(w.placed, placed)
 	}
