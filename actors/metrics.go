@@ -10,6 +10,10 @@ import (
 // never go down while it is open. What one call reads is not one moment: two
 // figures may differ by a round.
 type Metrics struct {
+	// Bus is its name, Store the identity of its store.
+	Bus   string
+	Store persistence.StoreID
+
 	// Append is the time from the hand-over to the writer to the answer, for
 	// every Append, Submit and Commit, whatever its answer. Those that share a
 	// round count with the time of its oldest job: the quantiles are upper
@@ -47,8 +51,7 @@ type Metrics struct {
 	Subscribers, StagedTickets int
 	// Followers, by name, followed in this process or not.
 	Followers []FollowerMetrics
-	// Database is what Pebble says of itself; zero once the bus is closed or
-	// has failed.
+	// Database is what Pebble says of itself.
 	Database persistence.Database
 }
 
@@ -74,6 +77,7 @@ type FollowerMetrics struct {
 func (e *Engine) Metrics() Metrics {
 	m := &e.measured
 	all := Metrics{
+		Bus: e.Name, Store: e.Store.ID(),
 		Append: m.append.snapshot(), Order: m.order.snapshot(),
 		Synced: m.synced.snapshot(), Unsynced: m.unsynced.snapshot(),
 		Update: m.update.snapshot(), Wait: m.wait.snapshot(),

@@ -10,6 +10,9 @@ import (
 // Database is what Pebble says of itself. In a shared database the figures
 // are those of the whole database.
 type Database struct {
+	// Known is false once the store is closed or has failed; then all else is
+	// zero.
+	Known bool
 	// WALSync is how long fsyncs of the write-ahead log took. An observation
 	// lies in the bucket of its upper bound in Pebble's own, finer, histogram.
 	WALSync Histogram[time.Duration]
@@ -43,8 +46,8 @@ type Database struct {
 	DiskBytes, DiskFree, DiskTotal uint64
 }
 
-// Database returns what Pebble says of itself; zero once the store is closed
-// or has failed: a lock that Pebble holds may never be free again.
+// Database returns what Pebble says of itself. It does not ask a failed one,
+// whose locks may never be free again.
 func (s *Store) Database() Database {
 	if s.fence.Cause() != nil || s.use() != nil {
 		return Database{}
@@ -65,7 +68,7 @@ func (s *Store) Database() Database {
 func (s *Store) askDatabase() Database {
 	m := s.db.Metrics()
 	d := Database{
-		WALSync:  syncLatency(m),
+		Known: true, WALSync: syncLatency(m),
 		WALFiles: int(m.WAL.Files), WALBytes: m.WAL.PhysicalSize, WALWritten: m.WAL.BytesIn,
 		Flushes: uint64(m.Flush.Count), Compactions: uint64(m.Compact.Count), CompactionTime: m.Compact.Duration,
 		Compacting: int(m.Compact.NumInProgress), CompactionDebt: m.Compact.EstimatedDebt,
