@@ -77,6 +77,9 @@ type Options struct {
 	// minute, below 0 never. OnStall must not block.
 	StallAfter time.Duration
 	OnStall    func(FollowerStatus)
+	// Tracer carries trace contexts through the log, as that of package tracing
+	// does for OpenTelemetry; nil costs nothing.
+	Tracer Tracer
 
 	now func() time.Time // the wall clock, set by tests
 }
@@ -190,7 +193,7 @@ func (o Options) engine(store *persistence.Store, system *actor.ActorSystem) act
 		MaxEventSize: o.MaxEventSize, MaxAppendSize: o.MaxAppendSize,
 		MaxPendingBytes: int64(o.MaxPendingBytes), MaxPendingEvents: int64(o.MaxPendingEvents),
 		KeyWindow: o.KeyWindow, UpdateTimeout: o.UpdateTimeout, Trim: o.Trim,
-		OnFailure: o.OnFailure, StallAfter: o.StallAfter, OnStall: o.OnStall,
+		OnFailure: o.OnFailure, StallAfter: o.StallAfter, OnStall: o.OnStall, Tracer: o.Tracer,
 	}
 }
 

@@ -104,6 +104,7 @@ func (e *Engine) Submit(ctx context.Context, a Append) (*Ticket, error) {
 	if a.Key != "" {
 		j.digest = messages.DigestAll(j.events)
 	}
+	addTrace(j.events, e.traceOf(ctx))
 	stamp(j.events, e.Now())
 	if err := e.admit(ctx, j); err != nil {
 		return nil, err

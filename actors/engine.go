@@ -43,6 +43,7 @@ type Config struct {
 	OnFailure        func(error)
 	StallAfter       time.Duration // not above 0: no watchdog
 	OnStall          func(FollowerStatus)
+	Tracer           Tracer // nil: none
 }
 
 // Durability says when what was appended is on disk. The zero value is: when

@@ -155,7 +155,7 @@ func (r *run) again(ctx context.Context, p *persistence.Parked, e messages.Entry
 	}
 	r.earlier = p.Attempts
 	defer func() { r.earlier = 0 }()
-	err := r.attempt(ctx, &e, false, func(t *followers.Turn) error {
+	err := r.attempt(ctx, []messages.Entry{e}, false, func(t *followers.Turn) error {
 		return r.apart(func() error { return call(t) })
 	})
 	if err != nil && ctx.Err() != nil {

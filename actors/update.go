@@ -16,6 +16,7 @@ type Transaction struct {
 	engine *Engine
 	state  *persistence.State
 	events []messages.Prepared
+	trace  map[string]string
 	bytes  int
 	phase  *atomic.Int32
 	err    error
@@ -65,6 +66,7 @@ func (t *Transaction) Append(events []messages.Event) error {
 	if err != nil {
 		return t.Fail(err)
 	}
+	addTrace(prepared, t.trace)
 	stamp(prepared, t.engine.Now())
 	t.events = append(t.events, prepared...)
 	t.bytes += bytes
@@ -108,7 +110,7 @@ func (e *Engine) Update(ctx context.Context, do func(*Transaction) error) (messa
 		return messages.Receipt{}, err
 	}
 	j := &updateJob{Ticket: Ticket{engine: e}, granted: make(chan struct{}), returned: make(chan struct{})}
-	j.tx = &Transaction{engine: e, state: e.Store.ApplicationState(), phase: &j.phase}
+	j.tx = &Transaction{engine: e, state: e.Store.ApplicationState(), trace: e.traceOf(ctx), phase: &j.phase}
 	if err := e.send(j); err != nil {
 		return messages.Receipt{}, err
 	}
