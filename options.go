@@ -29,7 +29,8 @@ type Options struct {
 	// ActorSystem to live in; nil means one of its own. Nothing of the user's
 	// is stopped by Close, and nothing is left behind.
 	ActorSystem *actor.ActorSystem
-	// Logger receives what the bus, its actors and Pebble have to say; nil is
+	// Logger receives what the bus, its actors and Pebble have to say, with
+	// the bus's name under the key bus; docs/metrics.md lists it. nil is
 	// silent.
 	Logger *slog.Logger
 
@@ -173,6 +174,7 @@ func (o Options) limits() (Options, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	o.Logger = o.Logger.With(slog.String("bus", o.Name))
 	if o.now == nil {
 		o.now = time.Now
 	}

@@ -92,6 +92,7 @@ type Engine struct {
 	callers   callers
 	timers    timers
 	measured  measures
+	panicked  limiter // log records
 }
 
 // Marks are the bounds of both logs, durable together.
@@ -156,6 +157,8 @@ func Start(c Config) (*Engine, error) {
 		return nil, errors.Join(err, e.Close(context.Background()))
 	}
 	e.watch()
+	e.Logger.Info("bus opened", slog.String("store", c.Store.ID().String()), slog.Bool("clean", opened.Clean),
+		slog.Uint64("head", uint64(opened.Heads.Event)), slog.Uint64("trimmable_head", uint64(opened.Heads.Trimmable)))
 	return e, nil
 }
 

@@ -23,6 +23,7 @@ type Tracer interface {
 
 // TracedTurn is what a span may tell of a turn.
 type TracedTurn struct {
+	// Bus and Follower by their names.
 	Bus, Follower string
 	// Attempt counts the deliveries of the entry, from 1.
 	Attempt int

@@ -62,6 +62,7 @@ type tracker struct {
 	report     report
 
 	measured followerMeasures
+	logged   limiter
 }
 
 // report is what Status shows of a follower. Guarded by tracker.mu.

@@ -12,6 +12,9 @@ const (
 	pebble     = "github.com/cockroachdb/pebble/v2"
 	protoactor = "github.com/asynkron/protoactor-go"
 	prometheus = "github.com/prometheus/client_golang"
+	telemetry  = "go.opentelemetry.io/otel"
+	// histograms is how Pebble hands out its own: docs/decisions/0018-metrics.md.
+	histograms = "github.com/prometheus/client_model/go"
 	// semaphore is why docs/decisions/0008-semaphore.md was written.
 	semaphore = "golang.org/x/sync/semaphore"
 )
@@ -38,11 +41,12 @@ var (
 var rooms = []room{
 	{".", []string{words, bytes, nouns, running, protoactor}},
 	{"messages", nil},
-	{"persistence", []string{words, pebble}},
+	{"persistence", []string{words, pebble, histograms}},
 	{"followers", []string{words}},
 	{"actors", []string{words, bytes, nouns, protoactor, semaphore}},
 	{"queries", []string{module, words, bytes, nouns}},
 	{"metrics", []string{module, words, bytes, nouns, prometheus}},
+	{"tracing", []string{module, words, telemetry}},
 	{"retinuetest", []string{module, words, bytes, nouns, pebble + "/vfs", protoactor + "/actor"}},
 	{"cmd", []string{module, words, bytes, nouns, reading, counters}},
 	{"examples", []string{module, words, nouns, reading, counters, protoactor}},
@@ -181,6 +185,9 @@ func TestImportRuleProven(t *testing.T) {
 		proof{"queries: root", file("queries/a.go", module), ok},
 		proof{"queries: actors", file("queries/a.go", running), "queries may import"},
 		proof{"metrics: prometheus", file("metrics/a.go", module+" "+prometheus+"/prometheus"), ok},
+		proof{"tracing: telemetry", file("tracing/a.go", module+" "+telemetry+"/trace"), ok},
+		proof{"actors: telemetry", file("actors/a.go", telemetry+"/trace"), "docs/decisions"},
+		proof{"persistence: a histogram of Pebble's", file("persistence/a.go", histograms), ok},
 		proof{"queries: prometheus", file("queries/a.go", prometheus+"/prometheus"), "docs/decisions"},
 		proof{"retinuetest: file system", file("retinuetest/a.go", pebble+"/vfs"), ok},
 		proof{"retinuetest: engine", file("retinuetest/a.go", pebble), "only persistence calls Pebble"},

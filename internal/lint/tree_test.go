@@ -96,8 +96,11 @@ var repository = sync.OnceValues(func() (tree, error) {
 			return err
 		}
 		rel = filepath.ToSlash(rel)
-		if d.Name() == ".git" {
-			return filepath.SkipDir
+		if d.Name() == ".git" { // a file, in a linked worktree
+			if d.IsDir() {
+				return filepath.SkipDir
+			}
+			return nil
 		}
 		t.exists[rel] = true
 		if !d.IsDir() && readable(rel) {
