@@ -18,12 +18,6 @@ type Histogram[U ~int64] = persistence.Histogram[U]
 // Database is what Pebble says of itself, in [Metrics].
 type Database = persistence.Database
 
-// Tracer carries the trace context of a program through the log.
-type Tracer = actors.Tracer
-
-// TracedTurn is what a [Tracer] may tell of a turn.
-type TracedTurn = actors.TracedTurn
-
 // LogStatus is what is durable of one log, in [Status].
 type LogStatus = actors.LogStatus
 

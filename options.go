@@ -201,3 +201,9 @@ func (o Options) engine(store *persistence.Store, system *actor.ActorSystem) act
 
 // Trim says what of the trimmable log is kept, and when the rest goes.
 type Trim = actors.Trim
+
+// Tracer carries the trace context of a program through the log.
+type Tracer = actors.Tracer
+
+// TracedTurn is what a [Tracer] may tell of a turn.
+type TracedTurn = actors.TracedTurn
