@@ -13,12 +13,15 @@ func (e *Engine) watch() {
 	go func() {
 		select {
 		case <-e.Failed():
-			cause := e.Store.Fence().Cause()
-			e.Logger.Error("bus failed", slog.Any("error", cause))
-			if e.OnFailure != nil {
-				e.tell("OnFailure", func() { e.OnFailure(&messages.FailedError{Cause: cause}) })
-			}
 		case <-e.ended:
+		}
+		cause := e.Store.Fence().Cause()
+		if cause == nil {
+			return
+		}
+		e.Logger.Error("bus failed", slog.Any("error", cause))
+		if e.OnFailure != nil {
+			e.tell("OnFailure", func() { e.OnFailure(&messages.FailedError{Cause: cause}) })
 		}
 	}()
 	if e.StallAfter > 0 {
