@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/retinue-go/retinue"
@@ -106,6 +107,7 @@ func TestAFollowerThatSkipsALotDoesNotFloodTheLog(t *testing.T) {
 			Every: func(*followers.Turn) error { return errRefused },
 		})
 		warnings := func() (warnings int, attrs [][]string) {
+			synctest.Wait() // the supervisor logs after the commit
 			levels, attrs := log.named("follower failed")
 			for _, level := range levels {
 				if level == slog.LevelWarn {
