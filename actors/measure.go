@@ -93,10 +93,10 @@ func ticks() time.Duration { return time.Since(started) }
 
 // measures of a bus, counted by the round and not by the append.
 type measures struct {
-	append, order, synced, unsynced, update, wait latencies
-	roundEvents, roundBytes                       sizes
-	persistent, trimmable, transient              atomic.Uint64
-	repeated, refused, trimmed, gaps, lost        atomic.Uint64
+	append, order, synced, unsynced, update latencies
+	roundEvents, roundBytes                 sizes
+	persistent, trimmable, transient        atomic.Uint64
+	repeated, refused, trimmed, gaps, lost  atomic.Uint64
 }
 
 // followerMeasures of one follower.
@@ -183,10 +183,11 @@ func (w *writer) sync() error {
 	return err
 }
 
-// timing of the turns since the last commit, or since since.
+// timing of the turns since the last commit: spent until since, and on from
+// there. proposed is when the commit under way was handed over.
 type timing struct {
-	since time.Duration
-	turns int
+	turns                  int
+	spent, since, proposed time.Duration
 }
 
 func (r *run) countTurn(attempt int) {
@@ -196,12 +197,18 @@ func (r *run) countTurn(attempt int) {
 	}
 }
 
+// pauseTurns ends what counts as time of turns, until since is set again.
+func (r *run) pauseTurns() {
+	now := ticks()
+	r.timing.spent += now - r.timing.since
+	r.timing.since = now
+}
+
 // endTurns measures the turns that are about to commit.
-func (r *run) endTurns() (now time.Duration) {
-	now = ticks()
+func (r *run) endTurns() {
+	r.pauseTurns()
 	if n := r.timing.turns; n > 0 {
-		r.tracker.measured.turn.observe((now-r.timing.since)/time.Duration(n), n)
+		r.tracker.measured.turn.observe(r.timing.spent/time.Duration(n), n)
 	}
-	r.timing = timing{}
-	return now
+	r.timing = timing{proposed: r.timing.since}
 }

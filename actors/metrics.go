@@ -63,7 +63,7 @@ type FollowerMetrics struct {
 	Name string
 	// Turn is how long its turns took, each as the mean of those that share a
 	// commit, which is made at least every 20 ms; Commit how long a commit
-	// took, waiting for the writer included.
+	// took, waiting for the writer included, and the page read meanwhile.
 	Turn, Commit persistence.Histogram[time.Duration]
 	// Failed are the turns that failed, Retried those at an entry that had
 	// failed before. Interrupted turns do not count.
@@ -80,7 +80,7 @@ func (e *Engine) Metrics() Metrics {
 		Bus: e.Name, Store: e.Store.ID(),
 		Append: m.append.snapshot(), Order: m.order.snapshot(),
 		Synced: m.synced.snapshot(), Unsynced: m.unsynced.snapshot(),
-		Update: m.update.snapshot(), Wait: m.wait.snapshot(),
+		Update: m.update.snapshot(), Wait: e.mail.waited.snapshot(),
 		RoundEvents: m.roundEvents.snapshot(), RoundBytes: m.roundBytes.snapshot(),
 		Persistent: m.persistent.Load(), Trimmable: m.trimmable.Load(), Transient: m.transient.Load(),
 		Repeated: m.repeated.Load(), Refused: m.refused.Load(), Trimmed: m.trimmed.Load(),
