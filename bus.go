@@ -124,6 +124,7 @@ func (b *Bus) Shutdown(ctx context.Context) error {
 		return err
 	}
 	b.closed = true
+	b.engine.Logger.Info("bus closed", slog.String("store", b.StoreID().String()))
 	b.shutdown()
 	return err
 }

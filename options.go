@@ -29,7 +29,8 @@ type Options struct {
 	// ActorSystem to live in; nil means one of its own. Nothing of the user's
 	// is stopped by Close, and nothing is left behind.
 	ActorSystem *actor.ActorSystem
-	// Logger receives what the bus, its actors and Pebble have to say; nil is
+	// Logger receives what the bus, its actors and Pebble have to say, with
+	// the bus's name under the key bus; docs/metrics.md lists it. nil is
 	// silent.
 	Logger *slog.Logger
 
@@ -86,6 +87,9 @@ type Options struct {
 	// minute, below 0 never. OnStall must not block.
 	StallAfter time.Duration
 	OnStall    func(FollowerStatus)
+	// Tracer carries trace contexts through the log, as that of package tracing
+	// does for OpenTelemetry; nil costs nothing.
+	Tracer Tracer
 
 	// Admin opens a socket, [AdminSocket], in the store's directory, through
 	// which the command line retinue looks into the bus and commands it while
@@ -189,6 +193,7 @@ func (o Options) limits() (Options, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	o.Logger = o.Logger.With(slog.String("bus", o.Name))
 	if o.now == nil {
 		o.now = time.Now
 	}
@@ -210,9 +215,15 @@ func (o Options) engine(store *persistence.Store, system *actor.ActorSystem) act
 		MaxEventSize: o.MaxEventSize, MaxAppendSize: o.MaxAppendSize,
 		MaxPendingBytes: o.MaxPendingBytes, MaxPendingEvents: o.MaxPendingEvents,
 		KeyWindow: o.KeyWindow, UpdateTimeout: o.UpdateTimeout, Trim: o.Trim,
-		OnFailure: o.OnFailure, StallAfter: o.StallAfter, OnStall: o.OnStall,
+		OnFailure: o.OnFailure, StallAfter: o.StallAfter, OnStall: o.OnStall, Tracer: o.Tracer,
 	}
 }
 
 // Trim says what of the trimmable log is kept, and when the rest goes.
 type Trim = actors.Trim
+
+// Tracer carries the trace context of a program through the log.
+type Tracer = actors.Tracer
+
+// TracedTurn is what a [Tracer] may tell of a turn.
+type TracedTurn = actors.TracedTurn

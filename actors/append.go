@@ -128,6 +128,7 @@ func (e *Engine) Submit(ctx context.Context, a Append) (*Ticket, error) {
 	}
 	var err error
 	if j.conditions, err = e.conditions(a.If, a.Key != ""); err != nil {
+		e.measured.refuse(err)
 		return nil, err
 	}
 	if err := e.submit(ctx, j, a.Events, false); err != nil {
@@ -144,6 +145,7 @@ func (e *Engine) submit(ctx context.Context, j *appendJob, events []messages.Eve
 	if len(j.key) > 0 {
 		j.digest = messages.DigestAll(j.events)
 	}
+	addTrace(j.events, e.traceOf(ctx))
 	stamp(j.events, e.Now())
 	return e.mail.offer(ctx, j, returns)
 }
@@ -241,6 +243,7 @@ func (j *appendJob) weight() weight { return weight{len(j.events), j.bytes} }
 func (j *appendJob) run(w *writer) {
 	known, err := w.keys.find(w, j.key, j.digest)
 	if err == nil && known != nil {
+		w.tally.count(true, nil)
 		j.receipt = *known
 		j.receipt.Repeated = true
 		w.needSync = w.needSync || w.dirty
@@ -253,6 +256,7 @@ func (j *appendJob) run(w *writer) {
 		w.collect()
 		err = j.beside.MergeInto(w.batch)
 	}
+	w.tally.count(false, err)
 	if err != nil {
 		j.err = w.refuse(err)
 		return

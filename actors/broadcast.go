@@ -45,6 +45,8 @@ type subscriber struct {
 	lost  uint64
 	ended bool
 	ready chan struct{} // buffered 1
+
+	measured *measures
 }
 
 // publish takes what a round placed; durable tells whether it is on disk.
@@ -93,6 +95,7 @@ func (s *subscriber) offer(e *messages.Entry) {
 	if s.size == len(s.ring) {
 		s.start = (s.start + 1) % len(s.ring)
 		s.size--
+		s.measured.miss(s.lost == 0)
 		s.lost++
 	}
 	s.ring[(s.start+s.size)%len(s.ring)] = *e
@@ -140,7 +143,7 @@ func (e *Engine) Subscribe(ctx context.Context, want Subscription) iter.Seq2[mes
 	if want.Buffer <= 0 {
 		want.Buffer = 256
 	}
-	sub := &subscriber{Subscription: want, ring: make([]messages.Entry, want.Buffer), ready: make(chan struct{}, 1)}
+	sub := &subscriber{measured: &e.measured, Subscription: want, ring: make([]messages.Entry, want.Buffer), ready: make(chan struct{}, 1)}
 	e.broadcast.add(sub)
 	leave := context.AfterFunc(ctx, func() { e.broadcast.remove(sub) })
 	return func(yield func(messages.Entry, error) bool) {

@@ -60,7 +60,7 @@ func (r *run) resume() error {
 		r.tracker.position.Store(r.position)
 		r.behind = true
 	}
-	r.cursor, r.committed = cursor, cursor.Next
+	r.cursor, r.committed, r.timing = cursor, cursor.Next, timing{}
 	r.reset()
 	if r.blockedBy == nil && r.plan.Key != nil {
 		return r.loadParkedKeys()
@@ -96,7 +96,9 @@ func (r *run) step(ctx context.Context, head uint64) (outcome, error) {
 	if r.page.Next < head {
 		r.behind = true
 	}
+	r.timing.since = ticks()
 	o, err := r.turns(ctx, r.page.Entries, live)
+	r.pauseTurns()
 	if err != nil || o.err != nil {
 		return o, err
 	}
@@ -187,6 +189,7 @@ func (r *run) commitAs(sync bool) error {
 // propose hands a commit to the writer. Until confirm, nothing of the run that
 // the commit holds may change.
 func (r *run) propose(sync bool) error {
+	r.endTurns()
 	job := &commitJob{
 		tracker: r.tracker, incarnation: r.incarnation, expect: r.committed, cursor: r.cursor,
 		state: r.state, events: r.events, beside: r.beside, park: r.park, sync: sync, bytes: r.state.Size() + r.eventBytes,
@@ -210,6 +213,7 @@ func (r *run) confirm() error {
 		return job.err
 	}
 	r.committed, r.marked = job.cursor.Next, job.cursor.Running
+	r.timing.since = job.tracker.measured.commit.endOf(r.timing.proposed)
 	r.reset()
 	return nil
 }

@@ -58,7 +58,8 @@
 //  6. If everything is durable: publish the heads, wake the followers, publish
 //     the durable cursors and answer who waits for them, give subscribers what
 //     was ordered and what is transient. If not: see to a sync within a second.
-//  7. Answer every job: one channel is closed for the whole round.
+//  7. Count the round for [Engine.Metrics], and answer every job: one channel is
+//     closed for the whole round.
 //
 // A round that fails fails the store: everybody is answered with
 // [messages.FailedError], and no id is guessed.

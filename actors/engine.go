@@ -42,6 +42,7 @@ type Config struct {
 	OnFailure        func(error)
 	StallAfter       time.Duration // not above 0: no watchdog
 	OnStall          func(FollowerStatus)
+	Tracer           Tracer // nil: none
 }
 
 // Durability says when what was appended is on disk. The zero value is: when
@@ -86,6 +87,8 @@ type Engine struct {
 	broadcast broadcaster
 	callers   callers
 	timers    timers
+	measured  measures
+	panicked  limiter // log records
 }
 
 // Marks are the bounds of both logs, durable together.
@@ -153,6 +156,8 @@ func Start(c Config) (*Engine, error) {
 		return nil, errors.Join(err, e.Close(context.Background()))
 	}
 	e.watch()
+	e.Logger.Info("bus opened", slog.String("store", c.Store.ID().String()), slog.Bool("clean", opened.Clean),
+		slog.Uint64("head", uint64(opened.Heads.Event)), slog.Uint64("trimmable_head", uint64(opened.Heads.Trimmable)))
 	return e, nil
 }
 

@@ -49,6 +49,7 @@ func (r *run) autopsy() (outcome, bool) {
 func (r *run) failed(e messages.Entry, cause error) outcome {
 	r.rollback()
 	t := r.tracker
+	t.measured.failed.Add(1)
 	id := idOf(t.log, &e)
 	if id != 0 {
 		r.stopAt(&e)

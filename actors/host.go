@@ -172,7 +172,7 @@ func shield(r *run) actor.ReceiverMiddleware {
 			switch envelope.Message.(type) {
 			case *actor.Stopping, *actor.Stopped, *actor.Restarting:
 				if err != nil {
-					r.tracker.engine.Logger.Error("behaviour failed while stopping",
+					r.tracker.engine.error(&r.tracker.logged, "behaviour failed while stopping",
 						slog.String("follower", r.tracker.name), slog.Any("error", err))
 				}
 				return

@@ -44,6 +44,8 @@ type mailbox struct {
 	expected int
 	spare    []job // of an answered round
 
+	waited latencies // of jobs for which there was no room
+
 	invoker    actor.MessageInvoker
 	dispatcher actor.Dispatcher
 }
@@ -80,6 +82,7 @@ func (m *mailbox) offer(ctx context.Context, j job, returns bool) error {
 			return nil
 		}
 	}
+	defer m.waited.since(ticks())
 	w := &waitingJob{job: j, returns: returns, taken: make(chan struct{})}
 	m.waiting = append(m.waiting, w)
 	m.mu.Unlock()

@@ -236,7 +236,7 @@ func (r *run) again(ctx context.Context, p *persistence.Parked, e messages.Entry
 	}
 	r.earlier = p.Attempts
 	defer func() { r.earlier = 0 }()
-	failure = r.attempt(ctx, &e, false, func(t *followers.Turn) error {
+	failure = r.attempt(ctx, []messages.Entry{e}, false, func(t *followers.Turn) error {
 		return r.apart(func() error { return call(t) })
 	})
 	if failure != nil && ctx.Err() != nil { // an interruption is not a failure

@@ -1,5 +1,7 @@
 package actors
 
+import "time"
+
 // A round takes at most about this much; what comes later goes into the next.
 // Larger batches gain nothing in throughput and cost latency.
 const (
@@ -60,11 +62,12 @@ type round struct {
 	// taken of the mailbox's room.
 	size, reserved weight
 	answered       chan struct{}
+	born           time.Duration // when its first job came
 }
 
 // newRound returns an empty round that may use memory again.
 func newRound(jobs []job) *round {
-	return &round{jobs: jobs, answered: make(chan struct{})}
+	return &round{jobs: jobs, answered: make(chan struct{}), born: ticks()}
 }
 
 func (r *round) add(j job, reserved weight, returns bool) {

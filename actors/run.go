@@ -92,7 +92,8 @@ type run struct {
 	earlier int
 	// mark, eventsMark and stateMark are where the turn under way began.
 	mark, eventsMark, stateMark int
-	eventBytes                  int             // of events
+	eventBytes                  int // of events
+	timing                      timing
 	blockedBy                   map[string]bool // sequence keys with parked entries
 
 	// token is that of the delivery under way, and answered says whether its

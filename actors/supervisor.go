@@ -192,7 +192,7 @@ func (s *supervisor) decide() followers.Decision {
 
 func (s *supervisor) logFailure(o outcome) {
 	r := s.tracker.snapshot()
-	s.tracker.engine.Logger.Warn("follower failed",
+	s.tracker.engine.warn(&s.tracker.logged, "follower failed",
 		slog.String("follower", s.tracker.name), slog.Uint64("entry", r.lastAt), slog.String("type", r.lastType.String()),
 		slog.String("verdict", o.decision.Action.String()), slog.Duration("delay", o.decision.Delay), slog.Any("error", o.err))
 }

@@ -60,6 +60,9 @@ type tracker struct {
 	cancelRun  context.CancelFunc
 	waiters    map[*waiter]struct{}
 	report     report
+
+	measured followerMeasures
+	logged   limiter
 }
 
 // report is what Status shows of a follower. Guarded by tracker.mu.

@@ -57,7 +57,12 @@ func (t *trimmer) Receive(c actor.Context) {
 		t.arm(c)
 	case trimNow:
 		e := t.engine
-		if _, err := e.trim(); err != nil && e.open() == nil {
+		trimmed, err := e.trim()
+		switch {
+		case err == nil && trimmed.Entries > 0:
+			e.Logger.Info("entries trimmed", slog.Uint64("entries", trimmed.Entries),
+				slog.Uint64("horizon", uint64(trimmed.Horizon)), slog.String("held_by", trimmed.Held))
+		case err != nil && e.open() == nil:
 			e.Logger.Warn("trim failed", slog.Any("error", err))
 		}
 		t.arm(c)
@@ -150,6 +155,7 @@ func (e *Engine) trim() (Trimmed, error) {
 	if err != nil { // the writer may be at it still
 		return Trimmed{}, err
 	}
+	e.measured.trimmed.Add(result.Entries)
 	return result, nil
 }
 

@@ -40,7 +40,7 @@ func (r *run) turns(ctx context.Context, entries []messages.Entry, live bool) (o
 		if err := r.markAttempt(e); err != nil {
 			return outcome{}, err
 		}
-		if err := r.attempt(ctx, e, live, r.react); err != nil {
+		if err := r.attempt(ctx, entries[i:i+1], live, r.react); err != nil {
 			if ctx.Err() != nil {
 				return outcome{}, nil // an interruption is not a failure
 			}
@@ -78,7 +78,7 @@ func (r *run) batch(ctx context.Context, entries []messages.Entry, live bool) (o
 	if err := r.markAttempt(last); err != nil {
 		return outcome{}, err
 	}
-	err := r.attempt(ctx, last, live, func(t *followers.Turn) error {
+	err := r.attempt(ctx, entries, live, func(t *followers.Turn) error {
 		return r.apart(func() error { return r.plan.Batch(t, entries) })
 	})
 	switch {
@@ -116,9 +116,10 @@ func (r *run) apart(call func() error) error {
 	return <-done
 }
 
-// attempt runs one turn. What it wrote joins the commit only if it returns
-// nil.
-func (r *run) attempt(ctx context.Context, e *messages.Entry, live bool, call func(*followers.Turn) error) error {
+// attempt runs one turn over its entries. What it wrote joins the commit only
+// if it returns nil.
+func (r *run) attempt(ctx context.Context, entries []messages.Entry, live bool, call func(*followers.Turn) error) (err error) {
+	e := &entries[len(entries)-1]
 	r.mark, r.eventsMark, r.stateMark = r.state.Mark(), len(r.events), r.state.Size()
 	if r.plan.Timeout > 0 {
 		var cancel context.CancelFunc
@@ -130,8 +131,12 @@ func (r *run) attempt(ctx context.Context, e *messages.Entry, live bool, call fu
 	if id := idOf(r.tracker.log, e); id == r.cursor.Next {
 		tried += int(r.cursor.Attempts)
 	}
+	r.countTurn(tried)
+	ctx, endTrace := r.trace(ctx, entries, tried)
+	defer func() { endTrace(err) }()
 	r.turn.Begin(ctx, *e, tried, live)
-	err := r.safely(call)
+	err = errGoexit // if it does not come back
+	err = r.safely(call)
 	if context.Cause(ctx) == messages.ErrTimeout {
 		err = overdue(r.plan.Timeout, err)
 	}
@@ -205,6 +210,7 @@ func (r *run) admitEvents(events []messages.Prepared) error {
 	if limit := r.tracker.engine.MaxAppendSize; size > limit {
 		return &messages.TooLargeError{What: "append", Size: size, Limit: limit}
 	}
+	addTrace(events, r.tracker.engine.traceOf(r.turn.Context()))
 	stamp(events, r.tracker.engine.Now())
 	r.events = append(r.events, events...)
 	return nil

@@ -16,6 +16,7 @@ type Transaction struct {
 	engine *Engine
 	state  *persistence.State
 	events []messages.Prepared
+	trace  map[string]string
 	bytes  int
 	phase  *atomic.Int32
 	err    error
@@ -68,6 +69,7 @@ func (t *Transaction) Append(events []messages.Event) error {
 	if err != nil {
 		return t.Fail(err)
 	}
+	addTrace(prepared, t.trace)
 	stamp(prepared, t.engine.Now())
 	t.events = append(t.events, prepared...)
 	t.bytes += sizeOf(prepared)
@@ -111,7 +113,7 @@ func (e *Engine) Update(ctx context.Context, do func(*Transaction) error) (messa
 		return messages.Receipt{}, err
 	}
 	j := &updateJob{Ticket: Ticket{engine: e}, granted: make(chan struct{}), returned: make(chan struct{})}
-	j.tx = &Transaction{engine: e, state: e.Store.ApplicationState(), phase: &j.phase}
+	j.tx = &Transaction{engine: e, state: e.Store.ApplicationState(), trace: e.traceOf(ctx), phase: &j.phase}
 	if err := e.mail.offer(ctx, j, true); err != nil {
 		return messages.Receipt{}, err
 	}
@@ -175,6 +177,7 @@ func (j *updateJob) run(w *writer) {
 		return
 	}
 	close(j.granted)
+	defer w.engine.measured.update.since(ticks())
 	timeout := time.NewTimer(w.engine.UpdateTimeout)
 	defer timeout.Stop()
 	select {

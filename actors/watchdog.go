@@ -7,18 +7,23 @@ import (
 	"github.com/retinue-go/retinue/messages"
 )
 
-// watch tells the program of what nobody may be waiting for: the failure of
-// the bus, once, and each stall of a follower.
+// watch tells the program, and the log, of what nobody may be waiting for: the
+// failure of the bus, once, and each stall of a follower.
 func (e *Engine) watch() {
-	if e.OnFailure != nil {
-		go func() {
-			select {
-			case <-e.Failed():
-				e.tell("OnFailure", func() { e.OnFailure(&messages.FailedError{Cause: e.Store.Fence().Cause()}) })
-			case <-e.ended:
-			}
-		}()
-	}
+	go func() {
+		select {
+		case <-e.Failed():
+		case <-e.ended:
+		}
+		cause := e.Store.Fence().Cause()
+		if cause == nil {
+			return
+		}
+		e.Logger.Error("bus failed", slog.Any("error", cause))
+		if e.OnFailure != nil {
+			e.tell("OnFailure", func() { e.OnFailure(&messages.FailedError{Cause: cause}) })
+		}
+	}()
 	if e.StallAfter > 0 {
 		e.timers.arm("watchdog", e.StallAfter/4, e.patrol)
 	}
@@ -29,8 +34,13 @@ func (e *Engine) patrol() {
 	now := time.Now()
 	marks := e.Durable()
 	for _, t := range *e.followed.Load() {
-		if t.stalledSince(now, marks.Head(t.log)) && e.OnStall != nil {
-			f, _ := t.status(marks, e.Now())
+		if !t.stalledSince(now, marks.Head(t.log)) {
+			continue
+		}
+		f, _ := t.status(marks, e.Now())
+		e.Logger.Warn("follower stalled", slog.String("follower", f.Name), slog.Uint64("cursor", f.Cursor),
+			slog.Uint64("lag", f.Lag), slog.String("state", string(f.State)))
+		if e.OnStall != nil {
 			e.tell("OnStall", func() { e.OnStall(f) })
 		}
 	}
@@ -41,7 +51,7 @@ func (e *Engine) patrol() {
 func (e *Engine) tell(name string, call func()) {
 	defer func() {
 		if p := recover(); p != nil {
-			e.Logger.Error("callback panicked", slog.String("callback", name), slog.Any("panic", p))
+			e.error(&e.panicked, "callback panicked", slog.String("callback", name), slog.Any("panic", p))
 		}
 	}()
 	call()

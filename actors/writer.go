@@ -51,6 +51,7 @@ type writer struct {
 	// whose cursors they moved.
 	dirty    bool
 	unsynced map[*tracker]struct{}
+	tally    tally
 }
 
 type namedType struct {
@@ -104,6 +105,7 @@ func (w *writer) round(r *round) {
 		return
 	}
 	w.present, w.needSync, w.mustSync, w.ticked = r, false, false, false
+	w.beginTally()
 	for _, j := range r.jobs {
 		j.run(w)
 	}
@@ -111,6 +113,7 @@ func (w *writer) round(r *round) {
 	if err == nil {
 		w.publish()
 	}
+	w.publishTally(r)
 	w.engine.mail.answer(r, err)
 	clear(w.placed)
 	w.placed, w.written = w.placed[:0], 0
@@ -144,10 +147,10 @@ func (w *writer) commit(sync bool) error {
 	var err error
 	switch {
 	case !w.batch.Empty():
-		err = w.batch.Commit(sync)
+		err = w.apply(sync)
 		w.dirty = true
 	case sync && w.dirty:
-		err = w.store.Sync()
+		err = w.sync()
 	}
 	if err != nil {
 		return err
@@ -241,6 +244,8 @@ func (w *writer) place(events []messages.Prepared) messages.Receipt {
 		}
 		if p.Type.Persistence != messages.Transient {
 			w.number(&placed, &r)
+		} else {
+			w.tally.transient++
 		}
 		w.placed = append(w.placed, placed)
 	}

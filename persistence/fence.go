@@ -170,7 +170,7 @@ func (l *slogLogger) Errorf(format string, args ...any) {
 	held := l.held
 	l.last, l.held = now, 0
 	l.mu.Unlock()
-	l.log.LogAttrs(context.Background(), slog.LevelError, "pebble",
+	l.log.LogAttrs(context.Background(), slog.LevelError, "database error",
 		slog.String("error", fmt.Sprintf(format, args...)), slog.Int("suppressed", held))
 }
 

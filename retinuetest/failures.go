@@ -123,10 +123,9 @@ type listener struct {
 	next slog.Handler
 }
 
-// Enabled implements [slog.Handler].
-func (l *listener) Enabled(ctx context.Context, level slog.Level) bool {
-	return level >= slog.LevelWarn || l.next.Enabled(ctx, level)
-}
+// Enabled implements [slog.Handler]. Failures that come fast are of the level
+// Debug.
+func (l *listener) Enabled(context.Context, slog.Level) bool { return true }
 
 // Handle implements [slog.Handler].
 func (l *listener) Handle(ctx context.Context, r slog.Record) error {

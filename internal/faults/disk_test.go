@@ -3,6 +3,7 @@ package faults
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -43,6 +44,31 @@ func (f *failing) MaybeError(op errorfs.Op) error {
 func isWAL(base string) bool      { return strings.HasSuffix(base, ".log") }
 func isManifest(base string) bool { return strings.HasPrefix(base, "MANIFEST") }
 
+// alarms is a handler that keeps the messages of errors.
+type alarms chan string
+
+func (a alarms) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelError }
+func (a alarms) WithAttrs([]slog.Attr) slog.Handler               { return a }
+func (a alarms) WithGroup(string) slog.Handler                    { return a }
+
+func (a alarms) Handle(_ context.Context, r slog.Record) error {
+	select {
+	case a <- r.Message:
+	default:
+	}
+	return nil
+}
+
+// count takes what was logged so far, and counts a message in it.
+func (a alarms) count(message string) (n int) {
+	for range len(a) {
+		if <-a == message {
+			n++
+		}
+	}
+	return n
+}
+
 func TestFailingDiskTurnsIntoErrorsAndLosesNothingAcknowledged(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -58,9 +84,9 @@ func TestFailingDiskTurnsIntoErrorsAndLosesNothingAcknowledged(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			disk := vfs.NewCrashableMem()
 			fault := &failing{kind: c.kind, file: c.file}
-			told := make(chan error, 2)
+			told, heard := make(chan error, 2), make(alarms, 100)
 			bus, err := retinue.Open("store", &retinue.Options{
-				FS: errorfs.Wrap(disk, fault), OnFailure: func(err error) { told <- err },
+				FS: errorfs.Wrap(disk, fault), OnFailure: func(err error) { told <- err }, Logger: slog.New(heard),
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -85,6 +111,12 @@ func TestFailingDiskTurnsIntoErrorsAndLosesNothingAcknowledged(t *testing.T) {
 			}
 			if err := <-told; !errors.Is(err, messages.ErrFailed) || !errors.Is(err, errDisk) {
 				t.Errorf("OnFailure was told %v, want ErrFailed with the disk's error", err)
+			}
+			if n := heard.count("bus failed"); n != 1 {
+				t.Errorf("the failure was logged %d times, want once", n)
+			}
+			if m := bus.Metrics(); m.Database.Known || m.Persistent < uint64(last.LastEvent) {
+				t.Errorf("metrics of %d events and %+v, want at least %d and nothing of the database", m.Persistent, m.Database, last.LastEvent)
 			}
 			n := 0
 			for _, err := range bus.Entries(ctx, retinue.Query{}) {

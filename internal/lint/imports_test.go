@@ -15,11 +15,14 @@ const (
 	// sketches is why docs/decisions/0016-sketches.md was written.
 	sketches = "github.com/DataDog/sketches-go/ddsketch"
 	// docs/decisions/0020-cobra.md tells why these are there, and why no other.
-	cobra    = "github.com/spf13/cobra"
-	pflag    = "github.com/spf13/pflag"
-	plots    = "github.com/guptarohit/asciigraph"
-	progress = "github.com/schollz/progressbar/v3"
-	terminal = "golang.org/x/term"
+	cobra     = "github.com/spf13/cobra"
+	pflag     = "github.com/spf13/pflag"
+	plots     = "github.com/guptarohit/asciigraph"
+	progress  = "github.com/schollz/progressbar/v3"
+	terminal  = "golang.org/x/term"
+	telemetry = "go.opentelemetry.io/otel"
+	// histograms is how Pebble hands out its own: docs/decisions/0018-metrics.md.
+	histograms = "github.com/prometheus/client_model/go"
 )
 
 // room is a folder and what its files may import besides the standard
@@ -45,13 +48,14 @@ var (
 var rooms = []room{
 	{".", []string{words, bytes, nouns, running, protoactor}},
 	{"messages", nil},
-	{"persistence", []string{words, pebble}},
+	{"persistence", []string{words, pebble, histograms}},
 	{"followers", []string{words}},
 	{"actors", []string{words, bytes, nouns, protoactor}},
 	{"queries", []string{module, words, bytes, nouns}},
 	{"queries/join", []string{module, words, nouns, protoactor + "/actor"}},
 	{"queries/summary", []string{reading, sketches}},
 	{"metrics", []string{module, words, bytes, nouns, prometheus}},
+	{"tracing", []string{module, words, telemetry}},
 	{"retinuetest", []string{module, words, bytes, nouns, pebble + "/vfs", protoactor + "/actor"}},
 	{"admin", []string{module, words}},
 	{"cmd", []string{module, words, bytes, nouns, reading, counters, remote, cobra, pflag, plots, progress, terminal}},
@@ -190,6 +194,9 @@ func TestImportRuleProven(t *testing.T) {
 		proof{"queries: root", file("queries/a.go", module), ok},
 		proof{"queries: actors", file("queries/a.go", running), "queries may import"},
 		proof{"metrics: prometheus", file("metrics/a.go", module+" "+prometheus+"/prometheus"), ok},
+		proof{"tracing: telemetry", file("tracing/a.go", module+" "+telemetry+"/trace"), ok},
+		proof{"actors: telemetry", file("actors/a.go", telemetry+"/trace"), "docs/decisions"},
+		proof{"persistence: a histogram of Pebble's", file("persistence/a.go", histograms), ok},
 		proof{"queries: prometheus", file("queries/a.go", prometheus+"/prometheus"), "docs/decisions"},
 		proof{"join: a behaviour", file("queries/join/a.go", module+" "+protoactor+"/actor"), ok},
 		proof{"summary: sketches", file("queries/summary/a.go", reading+"/join "+sketches+"/store"), ok},
