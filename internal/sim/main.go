@@ -66,8 +66,6 @@ func run(out io.Writer, first uint64, seeds int) (failed int) {
 	return failed
 }
 
-func newTally() *tally { return &tally{cuts: make(map[string]int)} }
-
 func report(seed uint64, err error) string {
 	return fmt.Sprintf("seed %d failed: %v\nreplay with: go run ./internal/sim -seeds 1 -first %d", seed, err, seed)
 }

@@ -14,13 +14,16 @@ import (
 // step does one thing, which d chooses.
 func (w *world) step(d *rand.Rand) {
 	steps := []func(*rand.Rand){
-		w.append, w.append, w.inFlight, w.inFlight, w.inFlight, w.keyed, w.keyed, w.condition, w.update, w.update,
-		w.seek, w.pause, w.await, w.trim, w.jump, w.observeStep, w.cureStep,
+		w.append, w.append, w.inFlight, w.inFlight, w.inFlight, w.crowd, w.crowd, w.keyed, w.keyed, w.rivals, w.condition,
+		w.update, w.update, w.seek, w.seek, w.pause, w.await, w.trim, w.jump, w.removeStep, w.removeStep, w.forget,
+		w.observeStep, w.query,
 	}
 	if w.shared {
 		steps = append(steps, w.commit, w.commit, w.stage, w.stage, w.stage, w.flood)
 	}
-	steps[d.IntN(len(steps))](d)
+	n := d.IntN(len(steps))
+	w.tally.step(steps[n])
+	steps[n](d)
 }
 
 // events draws one to three events; tags name those that a log keeps.
@@ -50,7 +53,7 @@ func (w *world) events(d *rand.Rand) (events []messages.Event, tags []uint64) {
 // request is a write that the writer sees in the order of the calls.
 func (w *world) request(d *rand.Rand) *write {
 	events, tags := w.events(d)
-	return &write{tags: tags, ordered: true, request: retinue.Request{Events: events}}
+	return &write{tags: tags, producer: driver, request: retinue.Request{Events: events}}
 }
 
 // answer submits a write and waits.
@@ -84,7 +87,7 @@ func (w *world) flood(d *rand.Rand) {
 	for range 6 + d.IntN(6) {
 		w.nextTag++
 		flood := deposit{Tag: w.nextTag, Pad: strings.Repeat("x", 20_000+d.IntN(20_000))}
-		w.submit(w.expect(&write{tags: []uint64{flood.Tag}, ordered: true, request: retinue.Request{Events: []messages.Event{flood}}}))
+		w.submit(w.expect(&write{tags: []uint64{flood.Tag}, producer: driver, request: retinue.Request{Events: []messages.Event{flood}}}))
 	}
 	w.settle()
 }
@@ -97,64 +100,13 @@ func (w *world) submit(a *write) {
 	w.note(func() { a.ticket = ticket })
 }
 
-// keyed repeats an append under its key, or makes the first; with other
-// content it must be refused.
-func (w *world) keyed(d *rand.Rand) {
-	key := string("abcdefgh"[d.IntN(8)])
-	a := w.request(d)
-	wait := d.IntN(2) == 0
-	w.settle()
-	first := w.keys[key]
-	if first == nil {
-		w.nextTag++
-		a.tags, a.request.Events = append(a.tags, w.nextTag), append(a.request.Events, trace{Tag: w.nextTag})
-		a.request.Key = key
-		w.expect(a)
-		w.keys[key] = a
-		w.submit(a)
-		if wait {
-			w.settle()
-		}
-		return
-	}
-	if first.fate == lost {
-		// A power failure had taken it, so it comes now, behind all others.
-		again := &write{tags: first.tags, ordered: true, request: first.request}
-		w.note(func() { first.tags = nil })
-		w.keys[key] = w.expect(again)
-		receipt, err := w.answer(again)
-		if err == nil && receipt.Repeated {
-			w.fail("key %q: write %v was lost and is a repetition", key, again)
-		}
-		w.acknowledge(again, receipt, err)
-		return
-	}
-	w.repeat(first)
-	_, err := w.answer(&write{request: retinue.Request{Key: key, Events: []messages.Event{remark{Tag: 1 << 60}}}})
-	if !errors.Is(err, messages.ErrKeyConflict) {
-		w.fail("key %q with other content: %v", key, err)
-	}
-}
-
-func (w *world) repeat(first *write) {
-	receipt, err := w.answer(first)
-	w.must(err, "repeat %v", first)
-	if !receipt.Repeated {
-		w.fail("key %q: write %v is there and was appended again", first.request.Key, first)
-	}
-	receipt.Repeated = false
-	if first.receipt != nil && *first.receipt != receipt {
-		w.fail("write %v: repeated as %+v, the first receipt was %+v", first, receipt, *first.receipt)
-	}
-	w.note(func() { first.receipt = &receipt })
-}
-
 // condition appends where a condition holds: followers append nothing to the
 // permanent log, so that its head stands still.
 func (w *world) condition(d *rand.Rand) {
 	a := w.request(d)
 	back, onHead := uint64(d.IntN(12)*d.IntN(2)), d.IntN(2) == 0
 	w.settle()
+	w.durable()
 	w.observe()
 	head := w.logs[messages.Permanent].head()
 	at := head - min(head-1, back)
@@ -170,14 +122,16 @@ func (w *world) condition(d *rand.Rand) {
 		a.fate, a.settled = lost, true
 	}
 	w.expect(a)
-	receipt, err := w.answer(a)
-	if !holds {
-		if !errors.Is(err, messages.ErrConditionFailed) {
-			w.fail("condition %+v at head %d: %v", condition, head, err)
-		}
+	if holds {
+		receipt, err := w.answer(a)
+		w.acknowledge(a, receipt, err)
 		return
 	}
-	w.acknowledge(a, receipt, err)
+	w.refused(func() {
+		if _, err := w.answer(a); !errors.Is(err, messages.ErrConditionFailed) {
+			w.fail("condition %+v at head %d: %v", condition, head, err)
+		}
+	})
 }
 
 var errChanged = errors.New("the transaction changes its mind")
@@ -218,7 +172,7 @@ func (w *world) update(d *rand.Rand) {
 func (w *world) await(d *rand.Rand) {
 	f := w.walkers[d.IntN(len(w.walkers))]
 	w.nextTag++
-	a := w.expect(&write{tags: []uint64{w.nextTag}, ordered: true, request: retinue.Request{Events: []messages.Event{deposit{Tag: w.nextTag}}}})
+	a := w.expect(&write{tags: []uint64{w.nextTag}, producer: driver, request: retinue.Request{Events: []messages.Event{deposit{Tag: w.nextTag}}}})
 	receipt, err := w.answer(a)
 	w.acknowledge(a, receipt, err)
 	if f.paused {
@@ -231,7 +185,7 @@ func (w *world) await(d *rand.Rand) {
 	}
 	_, last, err := messages.Span(receipt, f.log)
 	w.must(err, "span")
-	w.note(func() { f.floor = max(f.floor, last+1) })
+	w.reached(f, last+1)
 }
 
 // jump sets the wall clock, back or far ahead.
@@ -239,25 +193,3 @@ func (w *world) jump(d *rand.Rand) {
 	jumps := []time.Duration{time.Nanosecond, time.Second, time.Hour, 10 * day, 20 * day, 100 * day, 3000 * day, -time.Hour, -30 * day, -3000 * day}
 	w.clock.ns.Add(int64(jumps[d.IntN(len(jumps))]))
 }
-
-// trim makes a pass. Before it everything is read that it could take, and
-// nothing moves.
-func (w *world) trim(*rand.Rand) {
-	w.quiesce()
-	w.observe()
-	log := &w.logs[messages.TrimmableLog]
-	low, head := log.horizon, log.head()
-	w.trimming = true
-	ctx, cancel := within()
-	defer cancel()
-	trimmed, err := w.bus.Trim(ctx)
-	w.must(err, "trim")
-	horizon := uint64(trimmed.Horizon)
-	if trimmed.Entries != horizon-low || horizon < low {
-		w.fail("trimmed %+v from horizon %d", trimmed, low)
-	}
-	w.checkHorizon(low, horizon, head)
-	w.note(func() { log.horizon, w.trimming = horizon, false })
-}
-
-func (w *world) observeStep(*rand.Rand) { w.observe() }
