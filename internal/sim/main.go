@@ -1,14 +1,17 @@
-// Command sim simulates a whole bus, seed by seed: appends of every kind,
-// followers that fail by plan, trims, seeks, pauses, jumps of the clock, and
+// Command sim simulates a whole bus, seed by seed: appends of every kind, from
+// several producers at once; followers of every form, which fail by plan;
+// commands on them; trims, jumps of the clock, all three durabilities; and
 // power failures at every kind of operation on the disk, also while a store is
 // opened or closed. After each it compares what is left with a plain model.
 //
 //	go run ./internal/sim -seeds 300            // from seed 1
 //	go run ./internal/sim -seeds 1 -first 17    // seed 17 again
 //
-// It prints the seeds that failed, how often the power failed at what, and
-// last the counts; it exits with 1 if a seed failed. Seeds that once failed are
-// kept in testdata/seeds and run with the tests.
+// It prints the seeds that failed, how often the power failed at what, what was
+// done, and last the counts; it exits with 1 if a seed failed. Seeds that once
+// failed are kept in testdata/seeds and run with the tests. A seed draws the
+// same again; what runs at the same time takes turns as it likes, so that a
+// rare failure may need a few replays.
 package main
 
 import (
@@ -61,11 +64,14 @@ func run(out io.Writer, first uint64, seeds int) (failed int) {
 	for _, kind := range slices.Sorted(maps.Keys(t.cuts)) {
 		fmt.Fprintf(out, "%8d at %s\n", t.cuts[kind], kind)
 	}
+	for _, step := range slices.Sorted(maps.Keys(t.steps)) {
+		fmt.Fprintf(out, "%8d times %s\n", t.steps[step], step)
+	}
 	fmt.Fprintf(out, "%d while a store was opened, %d while it was closed; %d lives ended well; %d entries\n", t.opening, t.closing, t.ends, t.entries)
 	fmt.Fprintf(out, "%d seeds, %d crashes, %d failed\n", seeds, t.crashes(), failed)
 	return failed
 }
 
 func report(seed uint64, err error) string {
-	return fmt.Sprintf("seed %d failed: %v\nreplay with: go run ./internal/sim -seeds 1 -first %d", seed, err, seed)
+	return fmt.Sprintf("seed %d failed: %v\nreplay with: go run ./internal/sim -seeds 1 -first %d\nkeep with: echo '%d WHAT IT FOUND' >> internal/sim/testdata/seeds", seed, err, seed, seed)
 }

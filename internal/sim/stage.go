@@ -55,28 +55,41 @@ func (w *world) stage(d *rand.Rand) {
 	case 2:
 		w.must(batch.Commit(pebble.NoSync), "commit, unsynced")
 	case 3:
+		tickets := ticketsOf(staged)
 		w.commitStaged(batch, staged)
 		w.settle()
 		w.commitStaged(twin, staged)
+		w.pokeNow(d, tickets) // while its key has not expired
 	case 4:
 		w.tooEarly(staged)
 		return
 	case 5:
-		tickets := w.tooEarly(staged)
+		tickets := ticketsOf(staged)
+		w.tooEarly(staged)
 		w.commitStaged(batch, staged)
-		w.bus.Poke(tickets...)
-		w.append(d) // comes behind
+		w.pokeNow(d, tickets)
 	}
 	if poke {
 		w.settle()
 	}
 }
 
-// tooEarly pokes before the commit: the tickets say so.
-func (w *world) tooEarly(staged []*write) (tickets []*retinue.Ticket) {
+func ticketsOf(staged []*write) (tickets []*retinue.Ticket) {
 	for _, a := range staged {
 		tickets = append(tickets, a.ticket)
 	}
+	return tickets
+}
+
+// pokeNow has what is staged ordered, though its tickets are answered.
+func (w *world) pokeNow(d *rand.Rand, tickets []*retinue.Ticket) {
+	w.bus.Poke(tickets...)
+	w.append(d) // comes behind
+}
+
+// tooEarly pokes before the commit: the tickets say so.
+func (w *world) tooEarly(staged []*write) {
+	tickets := ticketsOf(staged)
 	w.note(func() {
 		for _, a := range staged {
 			a.ticket = nil
@@ -90,7 +103,6 @@ func (w *world) tooEarly(staged []*write) (tickets []*retinue.Ticket) {
 			w.fail("a ticket that was poked before the commit: %v", err)
 		}
 	}
-	return tickets
 }
 
 func (w *world) commitStaged(batch *pebble.Batch, staged []*write) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,19 +12,57 @@ import (
 	"github.com/retinue-go/retinue/messages"
 )
 
+// step is one thing that a simulation does; often it weighs against others.
+type step struct {
+	name  string
+	often int
+	do    func(*world, *rand.Rand)
+}
+
+var steps = []step{
+	{"append", 2, (*world).append},
+	{"appends in flight", 3, (*world).inFlight},
+	{"producers at once", 2, (*world).crowd},
+	{"append under a key", 2, (*world).keyed},
+	{"the same append at once", 1, (*world).rivals},
+	{"append on a condition", 1, (*world).condition},
+	{"update", 2, (*world).update},
+	{"seek", 2, (*world).seek},
+	{"pause or resume", 1, (*world).pause},
+	{"await", 1, (*world).await},
+	{"replay or drop", 2, (*world).removeStep},
+	{"unfollow or forget, and follow", 1, (*world).forget},
+	{"trim", 1, (*world).trim},
+	{"jump of the clock", 1, (*world).jump},
+	{"read all", 1, (*world).observeStep},
+	{"query", 1, (*world).query},
+}
+
+// besides are the steps in a shared database.
+var besides = []step{
+	{"commit a batch", 2, (*world).commit},
+	{"stage", 3, (*world).stage},
+	{"flood", 1, (*world).flood},
+}
+
 // step does one thing, which d chooses.
 func (w *world) step(d *rand.Rand) {
-	steps := []func(*rand.Rand){
-		w.append, w.append, w.inFlight, w.inFlight, w.inFlight, w.crowd, w.crowd, w.keyed, w.keyed, w.rivals, w.condition,
-		w.update, w.update, w.seek, w.seek, w.pause, w.await, w.trim, w.jump, w.removeStep, w.removeStep, w.forget,
-		w.observeStep, w.query,
-	}
+	may := steps
 	if w.shared {
-		steps = append(steps, w.commit, w.commit, w.stage, w.stage, w.stage, w.flood)
+		may = append(slices.Clip(may), besides...)
 	}
-	n := d.IntN(len(steps))
-	w.tally.step(steps[n])
-	steps[n](d)
+	all := 0
+	for _, s := range may {
+		all += s.often
+	}
+	n := d.IntN(all)
+	for _, s := range may {
+		if n -= s.often; n < 0 {
+			w.tally.step(s.name)
+			s.do(w, d)
+			return
+		}
+	}
 }
 
 // events draws one to three events; tags name those that a log keeps.

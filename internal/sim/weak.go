@@ -74,10 +74,11 @@ func (w *world) recover(log messages.Log, found []sight) {
 	for len(found) > 0 && l.seen[id].print == found[0].print {
 		id, found = id+1, found[1:]
 	}
-	if id == l.head() {
+	head := l.head()
+	if id == head {
 		return
 	}
-	for gone := id; gone < id+uint64(len(l.seen)); gone++ {
+	for gone := id; gone < head; gone++ {
 		delete(l.seen, gone)
 	}
 	for _, s := range found {

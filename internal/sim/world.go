@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"reflect"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -69,9 +67,8 @@ type tally struct {
 
 func newTally() *tally { return &tally{cuts: make(map[string]int), steps: make(map[string]int)} }
 
-// step counts a step by the name of its method.
-func (t *tally) step(do func(*rand.Rand)) {
-	name := runtime.FuncForPC(reflect.ValueOf(do).Pointer()).Name()
+// step counts a step by its name.
+func (t *tally) step(name string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.steps[name]++
