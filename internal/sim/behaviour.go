@@ -73,11 +73,8 @@ func (w *world) listen() {
 	bus := w.bus
 	w.listening.Go(func() {
 		last := uint64(0)
-		for e, err := range bus.Subscribe(context.Background(), retinue.Subscription{Ordered: true, Buffer: 1 << 16}) {
-			if err != nil {
-				return
-			}
-			if e.TrimmableID == 0 {
+		for e := range bus.Subscribe(context.Background(), retinue.Subscription{Ordered: true}) {
+			if e.TrimmableID == 0 { // a transient event, a gap, or the end
 				continue
 			}
 			if id := uint64(e.TrimmableID); id <= last {
