@@ -28,16 +28,16 @@ func main() {
 	seeds := flag.Int("seeds", 100, "how many seeds to run")
 	first := flag.Uint64("first", 1, "the first of them")
 	flag.Parse()
-	if failed := run(os.Stdout, *first, *seeds); failed > 0 {
+	if failed := run(os.Stdout, *first, *seeds, sabotage{}); failed > 0 {
 		os.Exit(1)
 	}
 }
 
 // workers simulate at the same time: a simulation waits more than it works.
-const workers = 4
+const workers = 8
 
 // run simulates seeds, and writes what happened.
-func run(out io.Writer, first uint64, seeds int) (failed int) {
+func run(out io.Writer, first uint64, seeds int, s sabotage) (failed int) {
 	var (
 		t     = newTally()
 		mu    sync.Mutex // guards out and failed
@@ -47,7 +47,7 @@ func run(out io.Writer, first uint64, seeds int) (failed int) {
 	for range workers {
 		work.Go(func() {
 			for seed := range queue {
-				if err := simulate(seed, t, sabotage{}); err != nil {
+				if err := simulate(seed, t, s); err != nil {
 					mu.Lock()
 					failed++
 					fmt.Fprintln(out, report(seed, err))

@@ -162,8 +162,9 @@ func (w *world) peek() {
 
 // peekAnswers is after Close, which must have answered everything.
 func (w *world) peekAnswers() {
-	for _, a := range w.pending() {
-		receipt, err := a.ticket.Wait(ended)
+	pending, tickets := w.pending()
+	for i, a := range pending {
+		receipt, err := tickets[i].Wait(ended)
 		if a.staged && errors.Is(err, messages.ErrClosed) {
 			continue // the next Open orders it
 		}
@@ -180,26 +181,27 @@ func (w *world) forgetTickets() {
 	}
 }
 
-// pending are the writes that were not seen answered.
-func (w *world) pending() (pending []*write) {
+// pending are the writes that were not seen answered, with their tickets: the
+// power failure takes those.
+func (w *world) pending() (pending []*write, tickets []*retinue.Ticket) {
 	w.note(func() {
 		for _, a := range w.writes {
 			if a.ticket != nil {
-				pending = append(pending, a)
+				pending, tickets = append(pending, a), append(tickets, a.ticket)
 			}
 		}
 	})
-	return pending
+	return pending, tickets
 }
 
 // settle waits for all tickets.
 func (w *world) settle() {
-	pending := w.pending()
-	tickets := make([]*retinue.Ticket, len(pending))
-	for i, a := range pending {
-		tickets[i] = a.ticket
-	}
+	pending, tickets := w.pending()
 	w.bus.Poke(tickets...)
+	w.wait(pending, tickets)
+}
+
+func (w *world) wait(pending []*write, tickets []*retinue.Ticket) {
 	for i, a := range pending {
 		ctx, cancel := within()
 		receipt, err := tickets[i].Wait(ctx)

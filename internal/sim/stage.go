@@ -35,6 +35,7 @@ func (w *world) stage(d *rand.Rand) {
 	mark := fmt.Sprintf("mark %d", w.nextTag)
 	w.must(batch.Set([]byte(mark), nil, nil), "set")
 	var staged []*write
+	var tickets []*retinue.Ticket
 	for range calls {
 		w.nextTag += 2
 		a := &write{tags: []uint64{w.nextTag - 1, w.nextTag}, mark: mark, raw: true, staged: true}
@@ -43,7 +44,7 @@ func (w *world) stage(d *rand.Rand) {
 		}
 		ticket, err := w.bus.Stage(batch, deposit{Tag: a.tags[0]}, trace{Tag: a.tags[1]})
 		w.must(err, "stage")
-		staged = append(staged, w.expect(a))
+		staged, tickets = append(staged, w.expect(a)), append(tickets, ticket)
 		w.note(func() { a.ticket = ticket })
 	}
 	twin := w.db.NewBatch()
@@ -55,30 +56,21 @@ func (w *world) stage(d *rand.Rand) {
 	case 2:
 		w.must(batch.Commit(pebble.NoSync), "commit, unsynced")
 	case 3:
-		tickets := ticketsOf(staged)
 		w.commitStaged(batch, staged)
 		w.settle()
 		w.commitStaged(twin, staged)
 		w.pokeNow(d, tickets) // while its key has not expired
 	case 4:
-		w.tooEarly(staged)
+		w.tooEarly(staged, tickets)
 		return
 	case 5:
-		tickets := ticketsOf(staged)
-		w.tooEarly(staged)
+		w.tooEarly(staged, tickets)
 		w.commitStaged(batch, staged)
 		w.pokeNow(d, tickets)
 	}
 	if poke {
 		w.settle()
 	}
-}
-
-func ticketsOf(staged []*write) (tickets []*retinue.Ticket) {
-	for _, a := range staged {
-		tickets = append(tickets, a.ticket)
-	}
-	return tickets
 }
 
 // pokeNow has what is staged ordered, though its tickets are answered.
@@ -88,8 +80,7 @@ func (w *world) pokeNow(d *rand.Rand, tickets []*retinue.Ticket) {
 }
 
 // tooEarly pokes before the commit: the tickets say so.
-func (w *world) tooEarly(staged []*write) {
-	tickets := ticketsOf(staged)
+func (w *world) tooEarly(staged []*write, tickets []*retinue.Ticket) {
 	w.note(func() {
 		for _, a := range staged {
 			a.ticket = nil

@@ -36,6 +36,7 @@ var steps = []step{
 	{"jump of the clock", 1, (*world).jump},
 	{"read all", 1, (*world).observeStep},
 	{"query", 1, (*world).query},
+	{"idle", 1, (*world).idle},
 }
 
 // besides are the steps in a shared database.
@@ -231,4 +232,14 @@ func (w *world) await(d *rand.Rand) {
 func (w *world) jump(d *rand.Rand) {
 	jumps := []time.Duration{time.Nanosecond, time.Second, time.Hour, 10 * day, 20 * day, 100 * day, 3000 * day, -time.Hour, -30 * day, -3000 * day}
 	w.clock.ns.Add(int64(jumps[d.IntN(len(jumps))]))
+}
+
+// idle lets the bus do by itself what it does within a second: order what is
+// staged, sync, write its second mark. That takes real time, so it is rare.
+func (w *world) idle(d *rand.Rand) {
+	if d.IntN(8) > 0 {
+		return
+	}
+	w.wait(w.pending())
+	time.Sleep(time.Second + 50*time.Millisecond)
 }
