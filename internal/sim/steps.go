@@ -33,7 +33,7 @@ var steps = []step{
 	{"replay or drop", 2, (*world).removeStep},
 	{"unfollow or forget, and follow", 1, (*world).forget},
 	{"trim", 1, (*world).trim},
-	{"jump of the clock", 1, (*world).jump},
+	{"jump of the clock", 2, (*world).jump},
 	{"read all", 1, (*world).observeStep},
 	{"query", 1, (*world).query},
 	{"idle", 1, (*world).idle},

@@ -26,8 +26,8 @@ const (
 )
 
 // world is one simulation: a disk, a bus on it, and what must be true of them.
-// One goroutine, the driver, owns it all but what disk.mu guards: writes,
-// outstanding and the tickets in them.
+// One goroutine, the driver, owns it all but what disk.mu guards: what is
+// acknowledged of writes, and what others were told.
 type world struct {
 	seed       uint64
 	shared     bool
