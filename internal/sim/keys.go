@@ -18,7 +18,7 @@ func (w *world) refused(do func()) {
 // keyed repeats an append under its key, or makes the first; with other
 // content it must be refused, unless the key has expired.
 func (w *world) keyed(d *rand.Rand) {
-	key := string("abcdefgh"[d.IntN(8)])
+	key := string("abcde"[d.IntN(5)])
 	a := w.keyedRequest(d, key)
 	wait := d.IntN(2) == 0
 	w.settle()
