@@ -9,8 +9,16 @@ import (
 	"github.com/retinue-go/retinue/messages"
 )
 
-// trim makes a pass when everything is known, and nothing moves.
-func (w *world) trim(*rand.Rand) {
+// trim makes a pass when everything is known, and nothing moves; now and then
+// over a follower that was held up for longer than anything is kept for it.
+func (w *world) trim(d *rand.Rand) {
+	if d.IntN(3) == 0 {
+		w.pauseNow(w.walkers[1+d.IntN(2)])
+		for range 3 {
+			w.append(d)
+		}
+		w.clock.ns.Add(int64(hold + day))
+	}
 	w.quiesce()
 	now := w.now()
 	w.quiesce()
