@@ -10,9 +10,13 @@ import (
 )
 
 // refused does what must be refused. What a refusal rests on is durable,
-// unless durability is none.
-func (w *world) refused(do func()) {
+// unless durability is none; a power failure may follow at once.
+func (w *world) refused(d *rand.Rand, do func()) {
 	w.synced(func() bool { do(); return !w.durability.None })
+	if d.IntN(4) == 0 {
+		w.disk.failNow()
+		w.alive()
+	}
 }
 
 // keyed repeats an append under its key, or makes the first; with other
@@ -41,7 +45,7 @@ func (w *world) keyed(d *rand.Rand) {
 		w.acknowledge(again, receipt, err)
 	default:
 		w.repeat(first)
-		w.refused(func() {
+		w.refused(d, func() {
 			_, err := w.answer(&write{request: retinue.Request{Key: key, Events: []messages.Event{remark{Tag: 1 << 60}}}})
 			if !errors.Is(err, messages.ErrKeyConflict) {
 				w.fail("key %q with other content: %v", key, err)

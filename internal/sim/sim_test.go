@@ -51,14 +51,14 @@ func TestSeedsThatOnceFailedPass(t *testing.T) {
 }
 
 func TestDiskThatForgetsWhatItSyncedIsNoticedAndTheSeedsAreTold(t *testing.T) {
-	const seeds = 40
+	const seeds = 15
 	var out strings.Builder
 	failed := run(&out, 1, seeds, sabotage{deaf: true})
 	if failed == 0 {
 		t.Errorf("%d seeds noticed nothing", seeds)
 	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-	if last := lines[len(lines)-1]; !strings.HasPrefix(last, "40 seeds, ") || !strings.HasSuffix(last, fmt.Sprintf(", %d failed", failed)) {
+	if last := lines[len(lines)-1]; !strings.HasPrefix(last, "15 seeds, ") || !strings.HasSuffix(last, fmt.Sprintf(", %d failed", failed)) {
 		t.Errorf("the last line is %q", last)
 	}
 	for _, told := range []string{" failed: ", "replay with: go run ./internal/sim -seeds 1 -first "} {

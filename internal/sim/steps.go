@@ -167,7 +167,8 @@ func (w *world) condition(d *rand.Rand) {
 		w.acknowledge(a, receipt, err)
 		return
 	}
-	w.refused(func() {
+	w.append(d) // on which the refusal rests, too
+	w.refused(d, func() {
 		if _, err := w.answer(a); !errors.Is(err, messages.ErrConditionFailed) {
 			w.fail("condition %+v at head %d: %v", condition, head, err)
 		}
