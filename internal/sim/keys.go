@@ -13,10 +13,7 @@ import (
 // unless durability is none; a power failure may follow at once.
 func (w *world) refused(d *rand.Rand, do func()) {
 	w.synced(func() bool { do(); return !w.durability.None })
-	if d.IntN(4) == 0 {
-		w.disk.failNow()
-		w.alive()
-	}
+	w.mayFail(d)
 }
 
 // keyed repeats an append under its key, or makes the first; with other

@@ -167,12 +167,17 @@ func (w *world) condition(d *rand.Rand) {
 		w.acknowledge(a, receipt, err)
 		return
 	}
-	w.append(d) // on which the refusal rests, too
-	w.refused(d, func() {
+	refusal := func() {
 		if _, err := w.answer(a); !errors.Is(err, messages.ErrConditionFailed) {
 			w.fail("condition %+v at head %d: %v", condition, head, err)
 		}
-	})
+	}
+	if !onHead { // it rests on entries that were durable before
+		refusal()
+		return
+	}
+	w.append(d) // on which the refusal rests, too
+	w.refused(d, refusal)
 }
 
 var errChanged = errors.New("the transaction changes its mind")
@@ -236,11 +241,22 @@ func (w *world) jump(d *rand.Rand) {
 }
 
 // idle lets the bus do by itself what it does within a second: order what is
-// staged, sync, write its second mark. That takes real time, so it is rare.
+// staged, sync, write its second mark. That takes real time, so it is rare,
+// but where durability is none: there the mark must wait.
 func (w *world) idle(d *rand.Rand) {
-	if d.IntN(8) > 0 {
+	if d.IntN(8) > 0 && !w.durability.None {
 		return
 	}
+	w.append(d)
 	w.wait(w.pending())
 	time.Sleep(time.Second + 50*time.Millisecond)
+	w.mayFail(d)
+}
+
+// mayFail has the power fail now, or not.
+func (w *world) mayFail(d *rand.Rand) {
+	if d.IntN(4) == 0 {
+		w.disk.failNow()
+		w.alive()
+	}
 }
