@@ -146,6 +146,9 @@ func (r *run) replay(ctx context.Context, ids []uint64) error {
 
 // again is one turn over a parked entry.
 func (r *run) again(ctx context.Context, p *persistence.Parked, e messages.Entry) error {
+	if r.tracker.cursor.Next != r.committed {
+		r.position = 0 // a Seek has moved the cursor: the next run reads from there
+	}
 	r.cursor = r.tracker.cursor
 	r.committed = r.cursor.Next
 	r.reset()

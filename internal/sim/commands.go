@@ -18,9 +18,10 @@ func (w *world) reached(f *walker, cursor uint64) {
 	}
 }
 
-// seek moves a cursor, where nothing has moved it first.
-func (w *world) seek(d *rand.Rand) {
-	f := w.walkers[d.IntN(len(w.walkers))]
+func (w *world) seek(d *rand.Rand) { w.move(d, w.walkers[d.IntN(len(w.walkers))]) }
+
+// move moves a cursor, where nothing has moved it first.
+func (w *world) move(d *rand.Rand, f *walker) {
 	part := d.Uint64N(1001)
 	low := uint64(1)
 	if f.log == messages.TrimmableLog {
@@ -112,9 +113,12 @@ func (w *world) removeStep(d *rand.Rand) {
 	}
 }
 
-// replay has a paused follower try again, healed or not.
+// replay has a paused follower try again, healed or not, and perhaps moved.
 func (w *world) replay(d *rand.Rand, f *walker, healed bool) {
 	w.pauseNow(f)
+	if d.IntN(3) == 0 {
+		w.move(d, f)
+	}
 	r := w.part(d, f)
 	w.note(func() { f.removing = &r })
 	w.replaying.Store(f)
