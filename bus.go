@@ -123,11 +123,7 @@ func (b *Bus) Shutdown(ctx context.Context) error {
 // Errors: those of Submit; [messages.UncertainError] where ctx ended after the
 // writer had accepted the events.
 func (b *Bus) Append(ctx context.Context, events ...messages.Event) (messages.Receipt, error) {
-	t, err := b.Submit(ctx, Request{Events: events})
-	if err != nil {
-		return messages.Receipt{}, err
-	}
-	return t.Wait(ctx)
+	return b.engine.Append(ctx, events)
 }
 
 // Request is an append with its terms.

@@ -56,8 +56,9 @@ type Options struct {
 	// MaxAppendSize of one append, Update, turn or Stage call, in bytes; 0
 	// means 16 MiB, at most 1 GiB.
 	MaxAppendSize int
-	// MaxPendingBytes and MaxPendingEvents bound what waits for the writer:
-	// beyond them Append and Submit wait for room. 0 means 64 MiB and 65,536.
+	// MaxPendingBytes and MaxPendingEvents bound what the writer has not
+	// answered yet: beyond them Append, Submit and Commit wait for room. 0
+	// means 64 MiB and 65,536.
 	MaxPendingBytes, MaxPendingEvents int
 	// KeyWindow is how long an idempotency key is remembered, in ordering
 	// time; 0 means 14 days, [Forever] is allowed. Keys expire a day's worth
@@ -193,7 +194,7 @@ func (o Options) engine(store *persistence.Store, system *actor.ActorSystem) act
 	return actors.Config{
 		Name: o.Name, System: system, Store: store, Logger: o.Logger, Now: o.now, Durability: o.Durability,
 		MaxEventSize: o.MaxEventSize, MaxAppendSize: o.MaxAppendSize,
-		MaxPendingBytes: int64(o.MaxPendingBytes), MaxPendingEvents: int64(o.MaxPendingEvents),
+		MaxPendingBytes: o.MaxPendingBytes, MaxPendingEvents: o.MaxPendingEvents,
 		KeyWindow: o.KeyWindow, UpdateTimeout: o.UpdateTimeout, Trim: o.Trim,
 		OnFailure: o.OnFailure, StallAfter: o.StallAfter, OnStall: o.OnStall,
 	}

@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
-
-	"golang.org/x/sync/semaphore"
 
 	"github.com/retinue-go/retinue/messages"
 	"github.com/retinue-go/retinue/persistence"
@@ -72,6 +71,46 @@ type appendJob struct {
 	conditions []pendingCondition
 	beside     *persistence.UserBatch
 	bytes      int
+
+	one    [1]messages.Prepared // memory of events, mostly
+	buffer []byte               // memory of a payload; nil in a job that is used once
+}
+
+// appendJobs are those of Append: nobody keeps them once they are answered.
+var appendJobs = sync.Pool{New: func() any { return &appendJob{buffer: make([]byte, 0, 256)} }}
+
+// largestBuffer is the largest payload whose memory is used again.
+const largestBuffer = 64 << 10
+
+// Append is Submit and Wait. Errors: theirs.
+func (e *Engine) Append(ctx context.Context, events []messages.Event) (messages.Receipt, error) {
+	j := appendJobs.Get().(*appendJob)
+	j.engine = e
+	err := e.admissible(ctx)
+	if err == nil {
+		err = e.submit(ctx, j, events, true)
+	}
+	if err != nil {
+		j.recycle()
+		return messages.Receipt{}, err
+	}
+	receipt, err := j.Wait(ctx)
+	select {
+	case <-j.answered:
+		j.recycle()
+	default: // the writer has it still
+	}
+	return receipt, err
+}
+
+// recycle gives the job back, with a buffer for a payload like the last one.
+func (j *appendJob) recycle() {
+	buffer := j.buffer
+	if n := len(j.one[0].Payload); n > cap(buffer) && n <= largestBuffer {
+		buffer = make([]byte, 0, 2*n)
+	}
+	*j = appendJob{buffer: buffer}
+	appendJobs.Put(j)
 }
 
 // Submit checks and encodes the events, waits for room among what is pending,
@@ -84,34 +123,29 @@ func (e *Engine) Submit(ctx context.Context, a Append) (*Ticket, error) {
 		return nil, err
 	}
 	j := &appendJob{Ticket: Ticket{engine: e}, beside: a.Beside, key: []byte(a.Key)}
-	var err error
-	if j.events, j.bytes, err = e.prepare(a.Events, a.Beside != nil); err != nil {
-		return nil, err
-	}
-	if a.Beside != nil {
-		j.bytes += a.Beside.Size()
-		if err := e.fits(j.bytes); err != nil {
-			return nil, err
-		}
-	}
 	if err := checkKey(a.Key); err != nil {
 		return nil, err
 	}
+	var err error
 	if j.conditions, err = e.conditions(a.If, a.Key != ""); err != nil {
 		return nil, err
 	}
-	if a.Key != "" {
-		j.digest = messages.DigestAll(j.events)
-	}
-	stamp(j.events, e.Now())
-	if err := e.admit(ctx, j); err != nil {
-		return nil, err
-	}
-	if err := e.send(j); err != nil {
-		e.release(j)
+	if err := e.submit(ctx, j, a.Events, false); err != nil {
 		return nil, err
 	}
 	return &j.Ticket, nil
+}
+
+// submit hands over a job that lacks its events.
+func (e *Engine) submit(ctx context.Context, j *appendJob, events []messages.Event, returns bool) error {
+	if err := e.prepare(j, events); err != nil {
+		return err
+	}
+	if len(j.key) > 0 {
+		j.digest = messages.DigestAll(j.events)
+	}
+	stamp(j.events, e.Now())
+	return e.mail.offer(ctx, j, returns)
 }
 
 // admissible is the door of every call that writes.
@@ -134,23 +168,44 @@ func (e *Engine) Readable(what string) error {
 	return e.open()
 }
 
-// prepare encodes events on the caller's goroutine; none is allowed only
-// beside a batch of the program.
-func (e *Engine) prepare(events []messages.Event, none bool) ([]messages.Prepared, int, error) {
-	if len(events) == 0 && !none {
-		return nil, 0, messages.Invalid("append", "no events")
+// prepare fills j with the events; none is allowed only beside a batch of the
+// program.
+func (e *Engine) prepare(j *appendJob, events []messages.Event) (err error) {
+	if j.beside != nil {
+		j.bytes = j.beside.Size()
+	} else if len(events) == 0 {
+		return messages.Invalid("append", "no events")
 	}
+	if len(events) == 1 {
+		j.events = j.one[:]
+		err = j.one[0].Encode(j.buffer, events[0], e.MaxEventSize)
+	} else {
+		j.events, err = e.encode(events)
+	}
+	if err != nil {
+		return err
+	}
+	j.bytes += sizeOf(j.events)
+	return e.fits(j.bytes)
+}
+
+// encode encodes events on the caller's goroutine.
+func (e *Engine) encode(events []messages.Event) ([]messages.Prepared, error) {
 	prepared := make([]messages.Prepared, len(events))
-	bytes := 0
 	for i, event := range events {
-		p, err := messages.Prepare(event, e.MaxEventSize)
-		if err != nil {
-			return nil, 0, err
+		if err := prepared[i].Encode(nil, event, e.MaxEventSize); err != nil {
+			return nil, err
 		}
-		prepared[i] = p
-		bytes += p.Size() + eventOverhead
 	}
-	return prepared, bytes, e.fits(bytes)
+	return prepared, nil
+}
+
+// sizeOf is what events count for in limits.
+func sizeOf(events []messages.Prepared) (bytes int) {
+	for i := range events {
+		bytes += events[i].Size() + eventOverhead
+	}
+	return bytes
 }
 
 // fits refuses what is too much for one append.
@@ -181,55 +236,7 @@ func checkKey(key string) error {
 	return nil
 }
 
-// admit waits until there is room for the job among those pending.
-func (e *Engine) admit(ctx context.Context, j *appendJob) error {
-	events, bytes := e.room(j)
-	if err := e.acquire(ctx, e.events, events); err != nil {
-		return err
-	}
-	if err := e.acquire(ctx, e.bytes, bytes); err != nil {
-		e.events.Release(events)
-		return err
-	}
-	return nil
-}
-
-// acquire waits for n of s, or until ctx or the bus ends.
-func (e *Engine) acquire(ctx context.Context, s *semaphore.Weighted, n int64) error {
-	if s.TryAcquire(n) {
-		return nil
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	go func() {
-		select {
-		case <-e.Failed():
-			cancel(&messages.FailedError{Cause: e.Store.Fence().Cause()})
-		case <-e.down:
-			cancel(messages.ErrClosed)
-		case <-ctx.Done():
-		}
-	}()
-	if s.Acquire(ctx, n) != nil {
-		return context.Cause(ctx)
-	}
-	return nil
-}
-
-func (e *Engine) release(j *appendJob) {
-	events, bytes := e.room(j)
-	e.events.Release(events)
-	e.bytes.Release(bytes)
-}
-
-// room caps a job's weight at all there is, so that a large one waits until
-// it is alone.
-func (e *Engine) room(j *appendJob) (events, bytes int64) {
-	n, size := j.weight()
-	return min(int64(n), e.MaxPendingEvents), min(int64(size), e.MaxPendingBytes)
-}
-
-func (j *appendJob) weight() (int, int) { return len(j.events), j.bytes }
+func (j *appendJob) weight() weight { return weight{len(j.events), j.bytes} }
 
 func (j *appendJob) run(w *writer) {
 	known, err := w.keys.find(w, j.key, j.digest)
@@ -259,7 +266,6 @@ func (j *appendJob) finish(err error) {
 	if err != nil {
 		j.receipt, j.err = messages.Receipt{}, err
 	}
-	j.engine.release(j)
 }
 
 // pendingCondition is a condition that was found to hold in [At, checked).

@@ -3,6 +3,7 @@ package actors
 import (
 	"context"
 	"iter"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -69,12 +70,13 @@ func (b *broadcaster) publish(placed []persistence.Placed, durable bool) {
 	b.held, b.ordered = b.held[:0], false
 }
 
-// entryOf makes the entry of an event that was just placed.
+// entryOf makes the entry of an event that was just placed. The payload is
+// copied: its memory is the append's.
 func entryOf(p *persistence.Placed) messages.Entry {
 	e := messages.Entry{
 		Log: messages.TrimmableLog, ID: p.Event, TrimmableID: p.Trimmable, Type: p.Prepared.Type,
 		Instance: p.Instance, Codec: p.Codec, Time: p.Time, Ordered: orderedTime(p.Ordered),
-		Correlation: p.Correlation, Cause: p.Cause, Headers: p.Headers, Payload: p.Payload,
+		Correlation: p.Correlation, Cause: p.Cause, Headers: p.Headers, Payload: slices.Clone(p.Payload),
 	}
 	if p.Event != 0 {
 		e.Log = messages.Permanent

@@ -20,14 +20,19 @@ func (r *run) catchUp(ctx context.Context) outcome {
 	}
 	r.awaitActor(ctx)
 	for {
-		if err := r.lostActor(); err != nil {
-			return r.failed(messages.Entry{}, err)
-		}
-		if !r.going(ctx) {
-			return outcome{}
-		}
 		head := r.tracker.engine.Durable().Head(r.tracker.log)
-		if r.position >= head {
+		lost := r.lostActor()
+		if lost != nil || !r.going(ctx) || r.position >= head {
+			if err := r.confirm(); err != nil {
+				return r.broken(err)
+			}
+		}
+		switch {
+		case lost != nil:
+			return r.failed(messages.Entry{}, lost)
+		case !r.going(ctx):
+			return outcome{}
+		case r.position >= head:
 			return r.arrived(head)
 		}
 		o, err := r.step(ctx, head)
@@ -61,16 +66,23 @@ func (r *run) resume() error {
 	return nil
 }
 
-// step reads one page, runs its turns and commits them.
+// step reads one page, while the turns before it are committed, and runs its
+// turns.
 func (r *run) step(ctx context.Context, head uint64) (outcome, error) {
 	limit := pageEntries
-	if r.suspicious() {
+	switch {
+	case r.suspicious():
 		limit = 1
+	case r.plan.Batch != nil:
+		limit = batchEntries
 	}
 	err := r.tracker.engine.Store.ReadPage(&r.page, persistence.PageQuery{
 		Log: r.tracker.log, From: r.position, To: head, Hint: r.hint, Selection: r.selection,
 		MaxEntries: limit, MaxBytes: pageBytes, MaxScan: pageScan,
 	})
+	if broken := r.confirm(); broken != nil {
+		return outcome{}, broken
+	}
 	var trimmed *messages.TrimmedError
 	if errors.As(err, &trimmed) && r.plan.Trimmed == followers.Jump {
 		return outcome{}, r.jump(uint64(trimmed.Horizon))
@@ -91,8 +103,12 @@ func (r *run) step(ctx context.Context, head uint64) (outcome, error) {
 	}
 	r.position, r.hint = r.page.Next, r.page.Hint
 	r.tracker.position.Store(r.position)
-	if r.turned() || r.position-r.committed >= lazyEntries {
+	switch {
+	case r.turned() && r.position >= head:
 		return o, r.commitPosition()
+	case r.turned() && r.untold >= commitTurns, r.position-r.committed >= lazyEntries:
+		r.cursorAt(r.position, r.hint)
+		return o, r.propose(r.plan.Sync)
 	}
 	return o, nil
 }
@@ -145,8 +161,12 @@ func (r *run) commitTurns() error {
 
 // commitPosition commits the turns so far and the cursor up to position.
 func (r *run) commitPosition() error {
-	r.cursor.Next, r.cursor.Hint, r.cursor.Attempts = r.position, r.hint, 0
+	r.cursorAt(r.position, r.hint)
 	return r.commit()
+}
+
+func (r *run) cursorAt(next uint64, hint messages.EventID) {
+	r.cursor.Next, r.cursor.Hint, r.cursor.Attempts, r.cursor.Running = next, hint, 0, false
 }
 
 // commit makes what the turns left and the cursor permanent together.
@@ -156,15 +176,38 @@ func (r *run) commit() error {
 }
 
 func (r *run) commitAs(sync bool) error {
-	t := r.tracker
-	job := &commitJob{
-		tracker: t, incarnation: r.incarnation, expect: r.committed, cursor: r.cursor,
-		state: r.state, events: r.events, beside: r.beside, park: r.park, sync: sync, bytes: r.state.Size() + r.eventBytes,
-	}
-	if err := t.engine.commit(job); err != nil {
+	if err := r.propose(sync); err != nil {
 		return err
 	}
-	r.committed, r.marked = r.cursor.Next, r.cursor.Running
+	return r.confirm()
+}
+
+// propose hands a commit to the writer. Until confirm, nothing of the run that
+// the commit holds may change.
+func (r *run) propose(sync bool) error {
+	job := &commitJob{
+		tracker: r.tracker, incarnation: r.incarnation, expect: r.committed, cursor: r.cursor,
+		state: r.state, events: r.events, beside: r.beside, park: r.park, sync: sync, bytes: r.state.Size() + r.eventBytes,
+	}
+	if err := r.tracker.engine.post(job); err != nil {
+		return err
+	}
+	r.proposed = job
+	return nil
+}
+
+// confirm waits for the commit that was proposed, where there is one.
+func (r *run) confirm() error {
+	job := r.proposed
+	if job == nil {
+		return nil
+	}
+	r.proposed = nil
+	<-job.answered
+	if job.err != nil {
+		return job.err
+	}
+	r.committed, r.marked = job.cursor.Next, job.cursor.Running
 	r.reset()
 	return nil
 }
@@ -174,7 +217,7 @@ func (r *run) reset() {
 	r.state.Reset()
 	clear(r.events)
 	r.events, r.beside, r.park = r.events[:0], nil, nil
-	r.mark, r.eventsMark, r.eventBytes = 0, 0, 0
+	r.mark, r.eventsMark, r.eventBytes, r.untold = 0, 0, 0, 0
 	if r.timer != nil {
 		r.due.Store(false)
 		r.timer.Reset(commitEvery)

@@ -31,7 +31,7 @@ type commitJob struct {
 	err   error
 }
 
-func (j *commitJob) weight() (int, int) { return len(j.events), j.bytes }
+func (j *commitJob) weight() weight { return weight{len(j.events), j.bytes} }
 
 func (j *commitJob) run(w *writer) {
 	t := j.tracker

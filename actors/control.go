@@ -10,7 +10,7 @@ type controlJob struct {
 	err  error
 }
 
-func (j *controlJob) weight() (int, int) { return 0, 0 }
+func (j *controlJob) weight() weight { return weight{} }
 
 func (j *controlJob) run(w *writer) {
 	if j.err = j.do(w); j.err != nil {

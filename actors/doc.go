@@ -116,7 +116,7 @@
 //
 // The attempt. With the poison policy Halt nothing more is counted: the turn
 // is simply tried again. With Skip or Park, the first entries after such an
-// end, as many as one page could have held, are tried one by one, and before
+// end, as many as could have been without a commit, are tried one by one, and before
 // each the cursor is written, synced, with the mark that the entry is being
 // tried. If that process dies too, the next incarnation finds the mark and
 // counts the attempt as failed; so an entry that kills the process every time
@@ -131,8 +131,8 @@
 //
 // [Engine.Close]:
 //
-//  1. Refuse new work: the gate closes, and whoever passed it before is in the
-//     writer's mailbox.
+//  1. Refuse new work: the writer's mailbox takes no more of callers' jobs, and
+//     those that it has taken will be answered.
 //  2. End the runs: the context of every turn under way is cancelled, and Close
 //     waits until it has returned, and committed or rolled back. What does not
 //     return in time is named in [messages.StuckError]; then nothing below it

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
-	"golang.org/x/sync/semaphore"
 
 	"github.com/retinue-go/retinue/messages"
 	"github.com/retinue-go/retinue/persistence"
@@ -35,8 +34,8 @@ type Config struct {
 	Durability       Durability
 	MaxEventSize     int
 	MaxAppendSize    int
-	MaxPendingBytes  int64
-	MaxPendingEvents int64
+	MaxPendingBytes  int
+	MaxPendingEvents int
 	KeyWindow        time.Duration
 	UpdateTimeout    time.Duration
 	Trim             Trim
@@ -70,12 +69,8 @@ type Engine struct {
 	// then is not any more. ended is closed when the root actor has stopped.
 	down, ended chan struct{}
 
+	mail    *mailbox // the writer's
 	durable atomic.Pointer[Marks]
-	events  *semaphore.Weighted
-	bytes   *semaphore.Weighted
-
-	gate    sync.RWMutex // guards closing: a job sent under it is answered
-	closing bool
 	// closeErr is what the last sync said; one Close runs at a time.
 	closeErr error
 
@@ -125,8 +120,7 @@ func Start(c Config) (*Engine, error) {
 		root:     actor.NewRootContext(c.System, nil), // without the middleware of the user's
 		down:     make(chan struct{}),
 		ended:    make(chan struct{}),
-		events:   semaphore.NewWeighted(c.MaxPendingEvents),
-		bytes:    semaphore.NewWeighted(c.MaxPendingBytes),
+		mail:     newMailbox(c.Store.Fence(), weight{c.MaxPendingEvents, c.MaxPendingBytes}),
 		trackers: make(map[string]*tracker),
 		advanced: make(chan struct{}),
 	}
@@ -135,7 +129,7 @@ func Start(c Config) (*Engine, error) {
 	for _, cursor := range opened.Cursors {
 		t := newTracker(e, cursor, opened.Controls[cursor.Number])
 		if !opened.Clean {
-			t.careful = pageEntries
+			t.careful = commitTurns + pageEntries
 		}
 		e.trackers[cursor.Name] = t
 	}
@@ -183,27 +177,14 @@ func (e *Engine) publish(m Marks) {
 	}
 }
 
-// send gives a job to the writer. Errors: [messages.ErrClosed],
+// post gives a job of the bus's own actors to the writer, also while the bus
+// closes. A job that was posted without an error is answered. Errors:
 // [messages.FailedError].
-func (e *Engine) send(j job) error {
-	e.gate.RLock()
-	defer e.gate.RUnlock()
-	if e.closing {
-		return messages.ErrClosed
-	}
-	return e.post(j)
-}
-
-// post is send for the bus's own actors, which work on while it closes. A job
-// that was posted without an error is answered.
 func (e *Engine) post(j job) error {
 	if cause := e.Store.Fence().Cause(); cause != nil {
 		return &messages.FailedError{Cause: cause}
 	}
-	e.root.Send(e.writer, j)
-	if !j.enlisted() { // the writer is gone
-		return messages.ErrClosed
-	}
+	e.mail.post(j)
 	return nil
 }
 
@@ -212,9 +193,7 @@ func (e *Engine) Failed() <-chan struct{} { return e.Store.Fence().Tripped() }
 
 // open returns [messages.ErrClosed] once Close was called.
 func (e *Engine) open() error {
-	e.gate.RLock()
-	defer e.gate.RUnlock()
-	if e.closing {
+	if e.mail.closed.Load() {
 		return messages.ErrClosed
 	}
 	return nil
@@ -226,9 +205,9 @@ func (e *Engine) open() error {
 // error where a reaction or an Update does not return: then nothing below it
 // was stopped, and Close may be called again; [messages.FailedError].
 func (e *Engine) Close(ctx context.Context) error {
-	e.gate.Lock()
-	e.closing = true
-	e.gate.Unlock()
+	e.mu.Lock() // no follower starts behind quietFollowers
+	e.mail.close()
+	e.mu.Unlock()
 	select {
 	case <-e.down:
 	default:

@@ -62,13 +62,11 @@ func (e *Engine) enrol(plan *followers.Plan) (*tracker, error) {
 // claim makes the tracker a followed one. Close ends those that it finds, so
 // none may come later.
 func (e *Engine) claim(t *tracker) error {
-	e.gate.RLock()
-	defer e.gate.RUnlock()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	followed := *e.followed.Load()
 	switch {
-	case e.closing:
+	case e.mail.closed.Load():
 		return messages.ErrClosed
 	case slices.Contains(followed, t):
 		return fmt.Errorf("%q: %w", t.name, messages.ErrDuplicateFollower)

@@ -45,7 +45,7 @@ func (k *keyWindow) find(w *writer, key []byte, digest [16]byte) (*messages.Rece
 	known, ok := k.pending[string(key)]
 	if !ok {
 		var oldest uint64
-		if now := w.clock.tick(); k.window != Forever && now > uint64(k.window) {
+		if now := w.now(); k.window != Forever && now > uint64(k.window) {
 			oldest = now - uint64(k.window)
 		}
 		found, err := w.store.Key(k.buckets, key, oldest)

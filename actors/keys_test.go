@@ -44,6 +44,7 @@ func (w *writer) remember(t *testing.T, key string, id messages.EventID) {
 // recall returns the id that a key stands for, 0 where it is new.
 func (w *writer) recall(t *testing.T, key string) messages.EventID {
 	t.Helper()
+	w.ticked = false // as in a round of its own
 	r, err := w.keys.find(w, []byte(key), [16]byte{})
 	if err != nil {
 		t.Fatal(err)

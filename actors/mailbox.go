@@ -1,100 +1,196 @@
 package actors
 
 import (
+	"context"
 	"runtime"
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/retinue-go/retinue/messages"
+	"github.com/retinue-go/retinue/persistence"
 )
 
-// A round takes at most about this much; what comes later goes into the next.
-// Larger batches gain nothing in throughput and cost latency.
-const (
-	roundEvents = 1024
-	roundBytes  = 256 << 10
-	// gatherYields is how often in a row the writer lets producers run in vain
-	// before it takes a round that is smaller than usual. Producers that were
-	// just answered come back within that time; without it a closed loop of P
-	// producers settles at rounds of P/2. A round of the usual size is taken
-	// at the first yield that brings nothing.
-	gatherYields = 16
-)
-
-// job is a message to the writer.
-type job interface {
-	// weight is what the job adds to its round's size.
-	weight() (events, bytes int)
-	// enlist tells the job the channel that is closed once it is answered;
-	// every job that was enlisted is.
-	enlist(answered <-chan struct{})
-	// enlisted reports whether the job has reached the mailbox.
-	enlisted() bool
-	// run does the job's part of the round; called on the writer.
-	run(w *writer)
-	// finish answers the job: err is nil once what it asked for is on disk.
-	finish(err error)
-}
-
-// errand is the part of a job that waits for its answer.
-type errand struct{ answered <-chan struct{} }
-
-func (e *errand) enlist(answered <-chan struct{}) { e.answered = answered }
-func (e *errand) enlisted() bool                  { return e.answered != nil }
-
-// round is a run of jobs that share one commit.
-type round struct {
-	jobs          []job
-	events, bytes int
-	answered      chan struct{}
-}
-
-// answer tells every job how the round ended.
-func (r *round) answer(err error) {
-	for _, j := range r.jobs {
-		j.finish(err)
-	}
-	close(r.answered)
-}
-
-func (r *round) full() bool { return r.events >= roundEvents || r.bytes >= roundBytes }
+// gatherYields is how often in a row the writer lets producers run in vain
+// before it takes a round that is smaller than expected.
+const gatherYields = 16
 
 // mailbox is the writer's: jobs that wait together are handed over together,
-// as one *round, in the order they came. It implements [actor.Mailbox].
+// as one *round, in the order they came. Callers offer jobs, for which there
+// must be room; the bus's own actors post them. It implements [actor.Mailbox].
 //
-// Invariant: a round in queue that is not its last takes no more jobs;
-// running is true from the Schedule of process until it finds nothing to do.
+// Invariants: a round in queue that is not its last takes no more jobs;
+// running is true from the Schedule of process until it finds nothing to do;
+// waiting is empty or its first does not fit into room.
 type mailbox struct {
+	fence *persistence.Fence
+
 	mu        sync.Mutex
 	queue     []any // *round, or a message that is no job
 	system    []any
 	suspended bool
 	running   bool
+	// closed refuses what callers offer. It is written with mu held.
+	closed atomic.Bool
 	// abandoned is why nobody will take what is queued any more; nil while the
 	// writer runs.
 	abandoned error
-	// usual is how many jobs a round has had lately.
-	usual int
+	room      room
+	waiting   []*waitingJob
+	// expected is how many waiting callers the next round may have: who was
+	// answered tends to come back, and joins those who came meanwhile.
+	expected int
+	spare    []job // of an answered round
 
 	invoker    actor.MessageInvoker
 	dispatcher actor.Dispatcher
 }
 
-func (m *mailbox) PostUserMessage(message any) {
+// waitingJob is a job for which there was no room.
+type waitingJob struct {
+	job
+	returns bool
+	taken   chan struct{} // closed once the job is in the queue, or refused
+	err     error         // why it is refused; written before taken is closed
+}
+
+func newMailbox(fence *persistence.Fence, most weight) *mailbox {
+	return &mailbox{fence: fence, room: room{free: most, most: most}}
+}
+
+// offer takes a caller's job in, once there is room for it; returns says that
+// the caller waits for the answer and then may come back. Errors, and then the
+// job was not taken: [messages.ErrClosed], [messages.FailedError], or
+// ctx's error.
+func (m *mailbox) offer(ctx context.Context, j job, returns bool) error {
+	if cause := m.fence.Cause(); cause != nil {
+		return &messages.FailedError{Cause: cause}
+	}
 	m.mu.Lock()
-	j, ok := message.(job)
-	if ok && m.abandoned != nil {
-		r := &round{answered: make(chan struct{}), jobs: []job{j}}
-		j.enlist(r.answered)
+	if err := m.refusal(); err != nil {
 		m.mu.Unlock()
-		r.answer(m.abandoned)
+		return err
+	}
+	if len(m.waiting) == 0 {
+		if reserved, ok := m.room.take(j.weight()); ok {
+			m.enqueue(j, reserved, returns)
+			m.schedule()
+			return nil
+		}
+	}
+	w := &waitingJob{job: j, returns: returns, taken: make(chan struct{})}
+	m.waiting = append(m.waiting, w)
+	m.mu.Unlock()
+	select {
+	case <-w.taken:
+		return w.err
+	case <-m.fence.Tripped():
+		return m.withdraw(w, &messages.FailedError{Cause: m.fence.Cause()})
+	case <-ctx.Done():
+		return m.withdraw(w, ctx.Err())
+	}
+}
+
+// refusal says why callers' jobs are not taken; m is locked.
+func (m *mailbox) refusal() error {
+	if m.closed.Load() {
+		return messages.ErrClosed
+	}
+	return m.abandoned
+}
+
+// withdraw takes a waiting job back and returns err, unless it was taken in
+// that moment.
+func (m *mailbox) withdraw(w *waitingJob, err error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	i := slices.Index(m.waiting, w)
+	if i < 0 {
+		return w.err
+	}
+	m.waiting = slices.Delete(m.waiting, i, i+1)
+	m.admit()
+	return err
+}
+
+// admit takes in who waits, in order, as far as there is room; m is locked.
+func (m *mailbox) admit() {
+	for len(m.waiting) > 0 {
+		w := m.waiting[0]
+		reserved, ok := m.room.take(w.weight())
+		if !ok {
+			return
+		}
+		m.waiting[0] = nil
+		m.waiting = m.waiting[1:]
+		m.enqueue(w.job, reserved, w.returns)
+		close(w.taken)
+	}
+}
+
+// turnAway refuses all who wait; m is locked.
+func (m *mailbox) turnAway(err error) {
+	for _, w := range m.waiting {
+		w.err = err
+		close(w.taken)
+	}
+	m.waiting = nil
+}
+
+// post takes a job of the bus's own actors in: it is answered, whatever
+// happens.
+func (m *mailbox) post(j job) {
+	m.mu.Lock()
+	if err := m.abandoned; err != nil {
+		m.mu.Unlock()
+		r := newRound(nil)
+		r.add(j, weight{}, false)
+		r.answer(err)
 		return
 	}
-	if ok {
-		m.enqueue(j)
-	} else {
-		m.queue = append(m.queue, message)
-	}
+	m.enqueue(j, weight{}, false)
 	m.schedule()
+}
+
+func (m *mailbox) enqueue(j job, reserved weight, returns bool) {
+	var last *round
+	if len(m.queue) > 0 {
+		last, _ = m.queue[len(m.queue)-1].(*round)
+	}
+	if last == nil || last.full() {
+		last = newRound(m.spare)
+		m.spare = nil
+		m.queue = append(m.queue, last)
+	}
+	last.add(j, reserved, returns)
+}
+
+// answer tells every job of a round how it ended, and lets in who waits.
+func (m *mailbox) answer(r *round, err error) {
+	r.finish(err)
+	clear(r.jobs)
+	m.mu.Lock()
+	m.room.give(r.reserved)
+	m.admit()
+	m.expected = r.returning
+	if len(m.queue) > 0 {
+		if next, ok := m.queue[0].(*round); ok {
+			m.expected += next.returning
+		}
+	}
+	m.spare = r.jobs[:0]
+	m.mu.Unlock()
+	close(r.answered)
+}
+
+// close refuses what callers offer from now on, and those who wait.
+func (m *mailbox) close() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed.Store(true)
+	m.turnAway(messages.ErrClosed)
 }
 
 // abandon answers every job that is queued, and all to come, with err: the
@@ -104,6 +200,7 @@ func (m *mailbox) abandon(err error) {
 	m.abandoned = err
 	queue := m.queue
 	m.queue = nil
+	m.turnAway(err)
 	m.mu.Unlock()
 	for _, message := range queue {
 		if r, ok := message.(*round); ok {
@@ -112,26 +209,18 @@ func (m *mailbox) abandon(err error) {
 	}
 }
 
+// PostUserMessage implements [actor.Mailbox].
+func (m *mailbox) PostUserMessage(message any) {
+	m.mu.Lock()
+	m.queue = append(m.queue, message)
+	m.schedule()
+}
+
+// PostSystemMessage implements [actor.Mailbox].
 func (m *mailbox) PostSystemMessage(message any) {
 	m.mu.Lock()
 	m.system = append(m.system, message)
 	m.schedule()
-}
-
-func (m *mailbox) enqueue(j job) {
-	var last *round
-	if len(m.queue) > 0 {
-		last, _ = m.queue[len(m.queue)-1].(*round)
-	}
-	if last == nil || last.full() {
-		last = &round{answered: make(chan struct{})}
-		m.queue = append(m.queue, last)
-	}
-	events, bytes := j.weight()
-	last.events += events
-	last.bytes += bytes
-	last.jobs = append(last.jobs, j)
-	j.enlist(last.answered)
 }
 
 // schedule unlocks m.
@@ -203,35 +292,35 @@ func (m *mailbox) suspend(suspended bool) {
 	m.mu.Unlock()
 }
 
-// gather lets the only round grow to its usual size; m is locked before and
-// after.
+// gather lets the only round grow by those who were just answered: without it
+// a closed loop of P producers settles at rounds of P/2. m is locked before
+// and after.
 func (m *mailbox) gather() {
 	r, ok := m.queue[0].(*round)
 	if !ok {
 		return
 	}
-	for idle := 0; len(m.queue) == 1 && !r.full() && idle < gatherYields; {
-		if idle > 0 && len(r.jobs) >= m.usual {
-			break
-		}
-		before := len(r.jobs)
+	for idle := 0; len(m.queue) == 1 && !r.full() && r.returning < m.expected && idle < gatherYields; {
+		before := r.returning
 		m.mu.Unlock()
 		runtime.Gosched()
 		m.mu.Lock()
-		if idle++; len(r.jobs) > before {
+		if idle++; r.returning > before {
 			idle = 0
 		}
 	}
-	m.usual = max(len(r.jobs), m.usual-1)
 }
 
+// RegisterHandlers implements [actor.Mailbox].
 func (m *mailbox) RegisterHandlers(invoker actor.MessageInvoker, dispatcher actor.Dispatcher) {
 	m.invoker = invoker
 	m.dispatcher = dispatcher
 }
 
+// Start implements [actor.Mailbox].
 func (m *mailbox) Start() {}
 
+// UserMessageCount implements [actor.Mailbox].
 func (m *mailbox) UserMessageCount() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()

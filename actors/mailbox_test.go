@@ -1,10 +1,15 @@
 package actors
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"testing"
 
 	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/retinue-go/retinue/messages"
+	"github.com/retinue-go/retinue/persistence"
 )
 
 // fakeJob weighs what it says and remembers its round's channel.
@@ -13,9 +18,8 @@ type fakeJob struct {
 	answered      <-chan struct{}
 }
 
-func (j *fakeJob) weight() (int, int)       { return j.events, j.bytes }
+func (j *fakeJob) weight() weight           { return weight{j.events, j.bytes} }
 func (j *fakeJob) enlist(a <-chan struct{}) { j.answered = a }
-func (j *fakeJob) enlisted() bool           { return true }
 func (j *fakeJob) run(*writer)              {}
 func (j *fakeJob) finish(error)             {}
 
@@ -51,7 +55,7 @@ func (m *manual) work() {
 }
 
 func newManual() (*mailbox, *manual) {
-	box, m := &mailbox{}, &manual{}
+	box, m := newMailbox(persistence.NewFence(), weight{3, 100}), &manual{}
 	box.RegisterHandlers(m, m)
 	box.Start()
 	return box, m
@@ -76,7 +80,7 @@ func TestJobsThatWaitTogetherAreOneRound(t *testing.T) {
 	for range 10 {
 		j := &fakeJob{events: 1, bytes: 1}
 		jobs = append(jobs, j)
-		box.PostUserMessage(j)
+		box.post(j)
 	}
 	if len(m.pending) != 1 || box.UserMessageCount() != 1 {
 		t.Errorf("%d runs scheduled, %d messages wait, want 1 and 1", len(m.pending), box.UserMessageCount())
@@ -110,7 +114,7 @@ func TestARoundIsFullByEventsOrBytesAndOrderIsKept(t *testing.T) {
 			for range 5 {
 				j := test.job
 				want = append(want, &j)
-				box.PostUserMessage(&j)
+				box.post(&j)
 			}
 			m.work()
 			if got := m.sizes(); !slices.Equal(got, test.want) {
@@ -129,10 +133,10 @@ func TestARoundIsFullByEventsOrBytesAndOrderIsKept(t *testing.T) {
 
 func TestAMessageThatIsNoJobKeepsItsPlaceBetweenRounds(t *testing.T) {
 	box, m := newManual()
-	box.PostUserMessage(&fakeJob{events: 1})
+	box.post(&fakeJob{events: 1})
 	box.PostUserMessage("between")
-	box.PostUserMessage(&fakeJob{events: 1})
-	box.PostUserMessage(&fakeJob{events: 1})
+	box.post(&fakeJob{events: 1})
+	box.post(&fakeJob{events: 1})
 	m.work()
 	if got := m.sizes(); !slices.Equal(got, []int{1, -1, 2}) {
 		t.Errorf("messages = %v, want a round, the message, a round of 2", got)
@@ -143,15 +147,15 @@ func TestAJobThatComesWhileARoundIsHandledGoesIntoTheNext(t *testing.T) {
 	box, m := newManual()
 	m.react = func(any) {
 		m.react = nil
-		box.PostUserMessage(&fakeJob{events: 1})
-		box.PostUserMessage(&fakeJob{events: 1})
+		box.post(&fakeJob{events: 1})
+		box.post(&fakeJob{events: 1})
 	}
-	box.PostUserMessage(&fakeJob{events: 1})
+	box.post(&fakeJob{events: 1})
 	m.work()
 	if got := m.sizes(); !slices.Equal(got, []int{1, 2}) {
 		t.Errorf("rounds = %v, want 1 and 2", got)
 	}
-	box.PostUserMessage(&fakeJob{events: 1})
+	box.post(&fakeJob{events: 1})
 	m.work()
 	if got := m.sizes(); !slices.Equal(got, []int{1, 2, 1}) {
 		t.Errorf("rounds = %v: a mailbox that fell asleep was not woken", got)
@@ -161,7 +165,7 @@ func TestAJobThatComesWhileARoundIsHandledGoesIntoTheNext(t *testing.T) {
 func TestASuspendedMailboxHandlesSystemMessagesOnly(t *testing.T) {
 	box, m := newManual()
 	box.PostSystemMessage(&actor.SuspendMailbox{})
-	box.PostUserMessage(&fakeJob{events: 1})
+	box.post(&fakeJob{events: 1})
 	box.PostSystemMessage(&actor.Stop{})
 	m.work()
 	if len(m.user) != 0 || len(m.system) != 1 {
@@ -186,5 +190,104 @@ func TestAPanicIsEscalatedAndTheMailboxGoesOn(t *testing.T) {
 	m.work()
 	if len(m.failures) != 1 || m.failures[0] != "boom" || len(m.user) != 2 {
 		t.Errorf("failures = %v, handled %v", m.failures, m.user)
+	}
+}
+
+// offered makes jobs callers' and reports which were taken at once.
+func offered(t *testing.T, box *mailbox, jobs ...*fakeJob) (taken []bool) {
+	t.Helper()
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, j := range jobs {
+		err := box.offer(ended, j, true)
+		if err != nil && !errors.Is(err, context.Canceled) {
+			t.Fatalf("offer: %v", err)
+		}
+		taken = append(taken, err == nil)
+	}
+	return taken
+}
+
+func TestACallersJobWaitsForRoomAndThoseOfTheBusDoNot(t *testing.T) {
+	box, m := newManual() // room for 3 events and 100 bytes
+	small := func() *fakeJob { return &fakeJob{events: 1, bytes: 10} }
+	if got := offered(t, box, small(), small(), small(), small()); !slices.Equal(got, []bool{true, true, true, false}) {
+		t.Errorf("taken by events = %v, want three", got)
+	}
+	box.post(small())
+	m.react = func(message any) { box.answer(message.(*round), nil) }
+	m.work()
+	if got := offered(t, box, &fakeJob{events: 1, bytes: 95}, small()); !slices.Equal(got, []bool{true, false}) {
+		t.Errorf("taken by bytes = %v, want the first", got)
+	}
+	m.work()
+	if got := offered(t, box, &fakeJob{events: 9, bytes: 900}, small()); !slices.Equal(got, []bool{true, false}) {
+		t.Errorf("taken = %v: want a job that is larger than all room, alone", got)
+	}
+	m.work()
+	if box.room.free != box.room.most {
+		t.Errorf("room at rest is %+v of %+v", box.room.free, box.room.most)
+	}
+}
+
+func TestJobsThatWaitForRoomAreTakenInOrder(t *testing.T) {
+	box, m := newManual()
+	m.react = func(message any) { box.answer(message.(*round), nil) }
+	var jobs []*fakeJob
+	errs := make(chan error, 5)
+	if err := box.offer(t.Context(), &fakeJob{events: 3}, true); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 5 {
+		j := &fakeJob{events: 1 + i%2}
+		jobs = append(jobs, j)
+		go func() { errs <- box.offer(t.Context(), j, true) }()
+		for waiting := 0; waiting <= i; {
+			box.mu.Lock()
+			waiting = len(box.waiting)
+			box.mu.Unlock()
+		}
+	}
+	var got []job
+	m.react = func(message any) {
+		got = append(got, message.(*round).jobs...)
+		box.answer(message.(*round), nil)
+	}
+	m.work()
+	for range jobs {
+		if err := <-errs; err != nil {
+			t.Errorf("offer: %v", err)
+		}
+	}
+	for i, j := range jobs {
+		if len(got) != 6 || got[i+1] != job(j) {
+			t.Fatalf("job %d is not at its place among %d", i, len(got))
+		}
+	}
+}
+
+func TestAClosedMailboxRefusesCallersAndThoseWhoWaitAndServesTheBus(t *testing.T) {
+	box, m := newManual()
+	if err := box.offer(t.Context(), &fakeJob{events: 3}, true); err != nil {
+		t.Fatal(err)
+	}
+	refused := make(chan error, 1)
+	go func() { refused <- box.offer(t.Context(), &fakeJob{events: 1}, true) }()
+	for waiting := 0; waiting == 0; {
+		box.mu.Lock()
+		waiting = len(box.waiting)
+		box.mu.Unlock()
+	}
+	box.close()
+	if err := <-refused; !errors.Is(err, messages.ErrClosed) {
+		t.Errorf("who waited got %v, want ErrClosed", err)
+	}
+	if err := box.offer(t.Context(), &fakeJob{}, true); !errors.Is(err, messages.ErrClosed) {
+		t.Errorf("who came later got %v, want ErrClosed", err)
+	}
+	box.post(&fakeJob{})
+	m.work()
+	if got := m.sizes(); !slices.Equal(got, []int{2}) {
+		t.Errorf("rounds = %v, want one of the accepted job and the bus's own", got)
 	}
 }

@@ -15,15 +15,17 @@ import (
 )
 
 const (
-	// pageEntries is how much a follower reads at once, and the largest batch
-	// of a batch handler.
-	pageEntries = 256
-	pageBytes   = 1 << 20
+	// pageEntries is how much a follower reads at once, batchEntries how much
+	// a batch handler is given.
+	pageEntries  = 1024
+	batchEntries = 256
+	pageBytes    = 1 << 20
 	// pageScan bounds the entries that a filter may leave out of one page, so
 	// that its iterator is short-lived.
 	pageScan = 64 << 10
-	// commitBytes and commitEvery bound what slow or talkative turns leave
-	// uncommitted.
+	// commitTurns, commitBytes and commitEvery bound what turns leave
+	// uncommitted while more is to be read.
+	commitTurns = 1024
 	commitBytes = 1 << 20
 	commitEvery = 20 * time.Millisecond
 	// lazyEntries and lazyFor bound how far a filtered follower's stored
@@ -69,6 +71,8 @@ type run struct {
 	events    []messages.Prepared
 	beside    *persistence.UserBatch // what turns wrote into the program's own keys
 	park      []*persistence.Parked
+	proposed  *commitJob // nil but between propose and confirm
+	untold    int        // turns since the last commit
 	// due is set when the turns since the last commit have taken long enough.
 	due   atomic.Bool
 	timer *time.Timer

@@ -106,8 +106,14 @@ func (e *Engine) Stage(events []messages.Event, write func(persistence.StagedID,
 	if err := e.open(); err != nil {
 		return nil, err
 	}
-	prepared, _, err := e.prepare(events, false)
+	if len(events) == 0 {
+		return nil, messages.Invalid("append", "no events")
+	}
+	prepared, err := e.encode(events)
 	if err != nil {
+		return nil, err
+	}
+	if err := e.fits(sizeOf(prepared)); err != nil {
 		return nil, err
 	}
 	for i := range prepared {
@@ -155,8 +161,8 @@ func (e *Engine) Poke(tickets []*Ticket) {
 		}
 		j.poked = append(j.poked, t.staged)
 	}
-	if len(j.poked) > 0 {
-		_ = e.send(j)
+	if len(j.poked) > 0 && e.open() == nil {
+		_ = e.post(j)
 	}
 }
 
@@ -185,7 +191,7 @@ type stagedJob struct {
 	err      error
 }
 
-func (j *stagedJob) weight() (int, int) { return 1, eventOverhead }
+func (j *stagedJob) weight() weight { return weight{1, eventOverhead} }
 
 func (j *stagedJob) run(w *writer) {
 	limit := w.engine.MaxAppendSize

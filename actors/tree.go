@@ -23,9 +23,8 @@ func (r *rootActor) Receive(c actor.Context) {
 	switch m := c.Message().(type) {
 	case *spawnChildren:
 		e := r.engine
-		mail := &mailbox{}
-		writer := actor.PropsFromProducer(func() actor.Actor { return newWriter(e, mail) },
-			actor.WithMailbox(func() actor.Mailbox { return mail }))
+		writer := actor.PropsFromProducer(func() actor.Actor { return newWriter(e) },
+			actor.WithMailbox(func() actor.Mailbox { return e.mail }))
 		trim := actor.PropsFromProducer(func() actor.Actor { return &trimmer{engine: e} })
 		group := actor.PropsFromProducer(func() actor.Actor { return &followerGroup{engine: e} },
 			actor.WithSupervisor(lastResort{e}))

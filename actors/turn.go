@@ -193,6 +193,9 @@ func (r *run) react(t *followers.Turn) error {
 // admitEvents collects what a turn appended. What it appended and wrote is
 // within the limit of one append.
 func (r *run) admitEvents(events []messages.Prepared) error {
+	if len(events) == 0 && r.state.Size()-r.stateMark <= r.tracker.engine.MaxAppendSize {
+		return nil
+	}
 	size := 0
 	for i := range events {
 		size += events[i].Size() + eventOverhead
@@ -229,6 +232,7 @@ func (r *run) passed(e *messages.Entry, n int) {
 	r.stopAt(e)
 	r.cursor.Next++
 	r.cursor.Handled += uint64(n)
+	r.untold += n
 	r.cursor.Attempts = 0
 	r.careful = max(r.careful-n, 0)
 }

@@ -61,13 +61,16 @@ func (t *Transaction) Append(events []messages.Event) error {
 	if _, err := t.State(); err != nil {
 		return err
 	}
-	prepared, bytes, err := t.engine.prepare(events, false)
+	if len(events) == 0 {
+		return t.Fail(messages.Invalid("append", "no events"))
+	}
+	prepared, err := t.engine.encode(events)
 	if err != nil {
 		return t.Fail(err)
 	}
 	stamp(prepared, t.engine.Now())
 	t.events = append(t.events, prepared...)
-	t.bytes += bytes
+	t.bytes += sizeOf(prepared)
 	return t.CheckSize()
 }
 
@@ -109,7 +112,7 @@ func (e *Engine) Update(ctx context.Context, do func(*Transaction) error) (messa
 	}
 	j := &updateJob{Ticket: Ticket{engine: e}, granted: make(chan struct{}), returned: make(chan struct{})}
 	j.tx = &Transaction{engine: e, state: e.Store.ApplicationState(), phase: &j.phase}
-	if err := e.send(j); err != nil {
+	if err := e.mail.offer(ctx, j, true); err != nil {
 		return messages.Receipt{}, err
 	}
 	select {
@@ -151,7 +154,9 @@ func (j *updateJob) call(do func(*Transaction) error) {
 
 var errRolledBack = fmt.Errorf("retinue: transaction panicked")
 
-func (j *updateJob) weight() (int, int) { return 1, eventOverhead }
+// weight is nothing: what an Update will append is not known before its turn,
+// and its caller waits for nothing but that.
+func (j *updateJob) weight() weight { return weight{} }
 
 // run applies what this round holds so far, so that the closure sees it, and
 // hands over.

@@ -24,10 +24,11 @@ const dirtyFor = time.Second
 //   - durable <= heads, and durable = heads unless dirty.
 type writer struct {
 	engine *Engine
-	mail   *mailbox
 	store  *persistence.Store
 	batch  *persistence.Batch
 	clock  clock
+	// ticked is true while clock.last is the present, for the sake of a round.
+	ticked bool
 
 	heads        persistence.Heads
 	horizon      messages.TrimmableID
@@ -55,11 +56,10 @@ type namedType struct {
 	module, kind string
 }
 
-func newWriter(e *Engine, mail *mailbox) *writer {
+func newWriter(e *Engine) *writer {
 	opened := e.Store.Opened()
 	return &writer{
 		engine:       e,
-		mail:         mail,
 		store:        e.Store,
 		batch:        e.Store.NewBatch(),
 		clock:        newClock(e.Now, opened.Heads.Ordered, opened.Heads.Offset),
@@ -82,7 +82,7 @@ func (w *writer) Receive(c actor.Context) {
 		if cause := w.store.Fence().Cause(); cause != nil {
 			err = &messages.FailedError{Cause: cause}
 		}
-		w.mail.abandon(err)
+		w.engine.mail.abandon(err)
 	}
 }
 
@@ -94,14 +94,14 @@ func (w *writer) round(r *round) {
 		if p := recover(); p != nil {
 			cause := &messages.PanicError{Value: p, Stack: debug.Stack()}
 			w.store.Fence().Trip(cause)
-			r.answer(&messages.FailedError{Cause: cause})
+			w.engine.mail.answer(r, &messages.FailedError{Cause: cause})
 		}
 	}()
 	if cause := w.store.Fence().Cause(); cause != nil {
-		r.answer(&messages.FailedError{Cause: cause}) // nobody knows what the batch holds
+		w.engine.mail.answer(r, &messages.FailedError{Cause: cause}) // nobody knows what the batch holds
 		return
 	}
-	w.needSync, w.mustSync = false, false
+	w.needSync, w.mustSync, w.ticked = false, false, false
 	for _, j := range r.jobs {
 		j.run(w)
 	}
@@ -109,7 +109,7 @@ func (w *writer) round(r *round) {
 	if err == nil {
 		w.publish()
 	}
-	r.answer(err)
+	w.engine.mail.answer(r, err)
 	clear(w.placed)
 	w.placed, w.written = w.placed[:0], 0
 }
@@ -138,6 +138,7 @@ func (w *writer) collect() {
 // commit applies the batch. After an error the store has failed.
 func (w *writer) commit(sync bool) error {
 	w.collect()
+	w.ticked = false
 	var err error
 	switch {
 	case !w.batch.Empty():
@@ -153,6 +154,7 @@ func (w *writer) commit(sync bool) error {
 		w.store.Learn(n.number, n.module, n.kind)
 	}
 	w.named = w.named[:0]
+	w.store.Trimmed(w.horizon)
 	clear(w.keys.pending)
 	for _, t := range w.moved {
 		t.applied.Store(t.cursor.Next)
@@ -169,6 +171,9 @@ func (w *writer) commit(sync bool) error {
 // publish shows readers what is durable now, or sees to a sync later.
 func (w *writer) publish() {
 	e := w.engine
+	if len(*e.followed.Load()) > 1 { // one alone gains nothing
+		w.store.Remember(w.placed, w.heads)
+	}
 	if w.dirty && !e.Durability.None {
 		wait := dirtyFor
 		if e.Durability.Interval > 0 {
@@ -213,10 +218,19 @@ func (w *writer) forget() {
 	}
 }
 
+// now is ordering time: entries of one round share it.
+func (w *writer) now() uint64 {
+	if !w.ticked {
+		w.clock.tick()
+		w.ticked = true
+	}
+	return w.clock.last
+}
+
 // place gives the events their ids. They are adjacent in both logs.
 func (w *writer) place(events []messages.Prepared) messages.Receipt {
 	r := messages.Receipt{}
-	now := w.clock.tick()
+	now := w.now()
 	for i := range events {
 		p := &events[i]
 		placed := persistence.Placed{Prepared: p, Ordered: now}

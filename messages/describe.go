@@ -28,7 +28,17 @@ func Describe(event Event) (Description, error) {
 	if err != nil {
 		return Description{}, err
 	}
-	return describeValue(draft.Event)
+	d, err := describeValue(draft.Event)
+	if err != nil {
+		return Description{}, err
+	}
+	return d.Description, nil
+}
+
+// description is a Description with the name of its codec.
+type description struct {
+	Description
+	codec string
 }
 
 // DescribeOf is [Describe] for a Go type. Errors: [InvalidError] for an
@@ -37,7 +47,11 @@ func Describe(event Event) (Description, error) {
 // EventType or EventCodec on a fresh value, and a module and kind that another
 // Go type of this process has with another persistence.
 func DescribeOf[E Event]() (Description, error) {
-	return describeType(reflect.TypeFor[E]())
+	d, err := describeType(reflect.TypeFor[E]())
+	if err != nil {
+		return Description{}, err
+	}
+	return d.Description, nil
 }
 
 // asDraft returns a draft that holds event, which is neither nil nor a draft.
@@ -63,42 +77,43 @@ func asDraft(event Event) (Draft, error) {
 	return draft, nil
 }
 
-func describeValue(event Event) (Description, error) {
+func describeValue(event Event) (*description, error) {
 	v := reflect.ValueOf(event)
 	if v.Kind() == reflect.Pointer && v.IsNil() {
-		return Description{}, Invalid("event", "nil %T", event)
+		return nil, Invalid("event", "nil %T", event)
 	}
 	d, err := describeType(v.Type())
 	if err != nil {
-		return Description{}, err
+		return nil, err
 	}
 	got, err := eventType(event)
 	if err != nil {
-		return Description{}, &InvalidError{What: "event", Why: fmt.Sprintf("EventType of %T", event), Cause: err}
+		return nil, &InvalidError{What: "event", Why: fmt.Sprintf("EventType of %T", event), Cause: err}
 	}
 	if got != d.Type {
-		return Description{}, Invalid("event", "EventType of %T is %s, of a fresh one %s", event, spell(got), spell(d.Type))
+		return nil, Invalid("event", "EventType of %T is %s, of a fresh one %s", event, spell(got), spell(d.Type))
 	}
 	return d, nil
 }
 
 // described remembers the types that were found good: reflect.Type to
-// *Description.
+// *description.
 var described sync.Map
 
-func describeType(t reflect.Type) (Description, error) {
+func describeType(t reflect.Type) (*description, error) {
 	if known, ok := described.Load(t); ok {
-		return *known.(*Description), nil
+		return known.(*description), nil
 	}
 	d, err := askFresh(t)
 	if err != nil {
-		return Description{}, err
+		return nil, err
 	}
 	if err := persistences.claim(t, d.Type); err != nil {
-		return Description{}, err
+		return nil, err
 	}
-	described.Store(t, &d)
-	return d, nil
+	known := &description{Description: d, codec: d.Codec.Name()}
+	described.Store(t, known)
+	return known, nil
 }
 
 func askFresh(t reflect.Type) (d Description, err error) {
@@ -128,11 +143,8 @@ func fresh(t reflect.Type) Event {
 }
 
 func eventType(event Event) (t Type, err error) {
-	err = guard(func() error {
-		t = event.EventType()
-		return nil
-	})
-	return t, err
+	defer recovered(&err)
+	return event.EventType(), nil
 }
 
 func checkType(t reflect.Type, typ Type) error {
@@ -234,10 +246,13 @@ func spell(t Type) string {
 
 // guard runs f, a user's code, and returns its panic as a [PanicError].
 func guard(f func() error) (err error) {
-	defer func() {
-		if value := recover(); value != nil {
-			err = &PanicError{Value: value, Stack: debug.Stack()}
-		}
-	}()
+	defer recovered(&err)
 	return f()
+}
+
+// recovered turns the panic of who deferred it into a [PanicError].
+func recovered(err *error) {
+	if value := recover(); value != nil {
+		*err = &PanicError{Value: value, Stack: debug.Stack()}
+	}
 }

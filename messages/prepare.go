@@ -10,44 +10,64 @@ import (
 	"unicode/utf8"
 )
 
-// Prepare checks and encodes event, which may be a [Draft]. maxSize limits
-// [Prepared.Size]; 0 or less is no limit. The result shares no memory with
-// event. Errors: [InvalidError] for what [Describe] refuses, a field of the
-// Draft outside its range, and an event that does not encode (it unwraps to
-// the codec's error, or to a [PanicError]); [TooLargeError].
-func Prepare(event Event, maxSize int) (Prepared, error) {
+// Prepare checks and encodes event, which may be a [Draft], in memory of its
+// own. Errors: those of [Prepared.Encode].
+func Prepare(event Event, maxSize int) (p Prepared, err error) {
+	err = p.Encode(nil, event, maxSize)
+	return p, err
+}
+
+// Encode checks and encodes event, which may be a [Draft], into p. The payload
+// is put into dst's memory where it fits; dst is empty and may be nil. maxSize
+// limits [Prepared.Size]; 0 or less is no limit. The result shares no memory
+// with event; after an error p is of no use. Errors: [InvalidError] for what [Describe]
+// refuses, a field of the Draft outside its range, and an event that does not
+// encode (it unwraps to the codec's error, or to a [PanicError]);
+// [TooLargeError].
+func (p *Prepared) Encode(dst []byte, event Event, maxSize int) error {
+	*p = Prepared{}
+	event, err := p.undraft(event)
+	if err != nil {
+		return err
+	}
+	d, err := describeValue(event)
+	if err != nil {
+		return err
+	}
+	p.Type, p.Codec = d.Type, d.codec
+	if p.Payload, err = d.append(dst, event); err != nil {
+		return &InvalidError{What: "event", Why: fmt.Sprintf("%T does not encode", event), Cause: err}
+	}
+	if size := p.Size(); maxSize > 0 && size > maxSize {
+		return &TooLargeError{What: "event", Size: size, Limit: maxSize}
+	}
+	return nil
+}
+
+// undraft takes over what a Draft says, and returns the event in it.
+func (p *Prepared) undraft(event Event) (Event, error) {
+	switch event.(type) {
+	case nil, Draft, *Draft:
+	default:
+		return event, nil
+	}
 	draft, err := asDraft(event)
 	if err != nil {
-		return Prepared{}, err
-	}
-	d, err := describeValue(draft.Event)
-	if err != nil {
-		return Prepared{}, err
+		return nil, err
 	}
 	if err := draft.check(); err != nil {
-		return Prepared{}, err
+		return nil, err
 	}
-	p := Prepared{
-		Type:        d.Type,
-		Codec:       d.Codec.Name(),
-		Instance:    draft.Instance,
-		Time:        draft.Time.Round(0).UTC(),
-		Correlation: draft.Correlation,
-	}
+	p.Instance, p.Time, p.Correlation = draft.Instance, draft.Time.Round(0).UTC(), draft.Correlation
 	if len(draft.Headers) > 0 {
 		p.Headers = maps.Clone(draft.Headers)
 	}
-	err = guard(func() (err error) {
-		p.Payload, err = d.Codec.Append(nil, draft.Event)
-		return err
-	})
-	if err != nil {
-		return Prepared{}, &InvalidError{What: "event", Why: fmt.Sprintf("%T does not encode", draft.Event), Cause: err}
-	}
-	if size := p.Size(); maxSize > 0 && size > maxSize {
-		return Prepared{}, &TooLargeError{What: "event", Size: size, Limit: maxSize}
-	}
-	return p, nil
+	return draft.Event, nil
+}
+
+func (d *description) append(dst []byte, event Event) (payload []byte, err error) {
+	defer recovered(&err)
+	return d.Codec.Append(dst, event)
 }
 
 func (d Draft) check() error {

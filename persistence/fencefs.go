@@ -84,6 +84,9 @@ func (f *fencedFS) file(name string, file vfs.File) vfs.File {
 	if file == nil {
 		return nil
 	}
+	if strings.HasSuffix(name, ".log") {
+		return f.log(name, file)
+	}
 	return &fencedFile{File: file, fs: f, name: name, critical: f.critical(name)}
 }
 

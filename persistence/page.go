@@ -66,10 +66,14 @@ type reader struct {
 // [messages.TrimmedError] for From below the horizon, [messages.CorruptError],
 // Pebble's.
 func (r *reader) readPage(p *Page, q PageQuery) error {
-	p.Entries, p.payloads, p.bytes = p.Entries[:0], p.payloads[:0], 0
-	p.Next, p.Hint, p.Horizon, p.Scanned = q.start(), 0, 0, 0
+	p.reset(&q)
 	v := view{reader: r, page: p, query: q, blind: q.Selection.byType()}
 	return v.close(v.read())
+}
+
+func (p *Page) reset(q *PageQuery) {
+	p.Entries, p.payloads, p.bytes = p.Entries[:0], p.payloads[:0], 0
+	p.Next, p.Hint, p.Horizon, p.Scanned = q.start(), 0, 0, 0
 }
 
 func (q *PageQuery) start() uint64 {

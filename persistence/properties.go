@@ -191,5 +191,9 @@ func (s *Selection) matchType(number uint32) bool {
 }
 
 func (s *Selection) matchRecord(value []byte) bool {
-	return s == nil || len(s.filter.Instances) == 0 || s.filter.MatchInstance(recordInstanceOf(value))
+	return s == nil || len(s.filter.Instances) == 0 || s.matchInstance(recordInstanceOf(value))
+}
+
+func (s *Selection) matchInstance(instance uint32) bool {
+	return s == nil || s.filter.MatchInstance(instance)
 }

@@ -42,6 +42,7 @@ type Store struct {
 	db    *pebble.DB
 	keys  keyspace
 	types dictionary
+	tail  tail
 	fence *Fence
 
 	id    StoreID
@@ -129,13 +130,17 @@ func (s *Store) Learn(number uint32, module, kind string) { s.types.add(number, 
 // one goroutine at a time.
 func (s *Store) Select(f messages.Filter) *Selection { return s.types.selection(f) }
 
-// ReadPage fills p with the entries that q asks for. Errors:
+// ReadPage fills p with the entries that q asks for, from the tail in memory
+// where it begins there. Errors:
 // [messages.TrimmedError], [messages.CorruptError], [messages.ErrClosed].
 func (s *Store) ReadPage(p *Page, q PageQuery) error {
 	if err := s.use(); err != nil {
 		return err
 	}
 	defer s.users.Done()
+	if s.tail.read(p, &q) {
+		return nil
+	}
 	r := s.reader()
 	return r.readPage(p, q)
 }

@@ -12,8 +12,6 @@ const (
 	pebble     = "github.com/cockroachdb/pebble/v2"
 	protoactor = "github.com/asynkron/protoactor-go"
 	prometheus = "github.com/prometheus/client_golang"
-	// semaphore is why docs/decisions/0008-semaphore.md was written.
-	semaphore = "golang.org/x/sync/semaphore"
 )
 
 // room is a folder and what its files may import besides the standard
@@ -41,7 +39,7 @@ var rooms = []room{
 	{"messages", nil},
 	{"persistence", []string{words, pebble}},
 	{"followers", []string{words}},
-	{"actors", []string{words, bytes, nouns, protoactor, semaphore}},
+	{"actors", []string{words, bytes, nouns, protoactor}},
 	{"queries", []string{module, words, bytes, nouns}},
 	{"metrics", []string{module, words, bytes, nouns, prometheus}},
 	{"retinuetest", []string{module, words, bytes, nouns, pebble + "/vfs", protoactor + "/actor"}},
@@ -171,7 +169,6 @@ func TestImportRuleProven(t *testing.T) {
 		proof{"followers: protoactor", file("followers/a.go", protoactor+"/actor"), "declares the field Props"},
 		proof{"followers: protoactor for Props", map[string]string{"followers/a.go": props}, ok},
 		proof{"actors: all below", file("actors/a.go", words+" "+bytes+" "+nouns+" "+protoactor+"/actor"), ok},
-		proof{"actors: semaphore", file("actors/a.go", semaphore), ok},
 		proof{"actors: another part of its module", file("actors/a.go", "golang.org/x/sync/errgroup"), "docs/decisions"},
 		proof{"actors: engine", file("actors/a.go", pebble), "only persistence calls Pebble"},
 		proof{"actors: engine in a test", file("actors/a_test.go", pebble), ok},
