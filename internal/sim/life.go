@@ -41,6 +41,7 @@ func (w *world) live(n int, c cut) {
 		now = &w.tally.closing
 		w.close()
 	})
+	w.disk.checkKinds(w)
 	if !w.disk.dead() {
 		w.past = "a good end"
 		w.tally.count(&w.tally.ends, 1)
