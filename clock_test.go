@@ -7,6 +7,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/retinue-go/retinue"
+	"github.com/retinue-go/retinue/internal/wallclock"
 	"github.com/retinue-go/retinue/messages"
 )
 
@@ -16,7 +17,7 @@ func TestOrderingTimeNeverDecreasesWhenTheWallClockJumps(t *testing.T) {
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	clock := newWallClock(start)
 	opts := inMemory()
-	opts.SetClock(clock.Now)
+	wallclock.Set(opts, clock.Now)
 	bus := openBus(t, opts)
 	year := 365 * 24 * time.Hour
 	for _, step := range []struct {
@@ -64,7 +65,7 @@ func TestTimeGoesOnWhileABusIsClosed(t *testing.T) {
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	clock := newWallClock(start)
 	opts := inMemory()
-	opts.SetClock(clock.Now)
+	wallclock.Set(opts, clock.Now)
 	bus := openBus(t, opts)
 	put(t, bus, note{"a"})
 	clock.Advance(-time.Hour)
@@ -85,7 +86,7 @@ func TestStageCallsAreToldApartWhenTheClockIsSetBack(t *testing.T) {
 	clock := newWallClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
 	db := openDatabase(t, vfs.NewMem())
 	opts := &retinue.Options{DB: db, Prefix: []byte("p")}
-	opts.SetClock(clock.Now)
+	wallclock.Set(opts, clock.Now)
 	b := db.NewBatch()
 	defer b.Close()
 	for _, said := range []string{"a", "b", "c"} {
@@ -106,7 +107,7 @@ func TestStageCallsAreToldApartWhenTheClockIsSetBack(t *testing.T) {
 func TestIDsAreNotGivenAgainAfterEverythingWasTrimmed(t *testing.T) {
 	clock := newWallClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
 	opts := inMemory()
-	opts.SetClock(clock.Now)
+	wallclock.Set(opts, clock.Now)
 	opts.Trim = retinue.Trim{MinEntries: -1}
 	bus := openBus(t, opts)
 	put(t, bus, hint{"a"})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/retinue-go/retinue"
 	"github.com/retinue-go/retinue/followers"
+	"github.com/retinue-go/retinue/internal/wallclock"
 	"github.com/retinue-go/retinue/messages"
 )
 
@@ -53,7 +54,7 @@ func TestTransientEventsNeverTouchTheDisk(t *testing.T) {
 func TestAnEntrySaysAllThatItsDraftSaid(t *testing.T) {
 	clock := newWallClock(time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC))
 	opts := inMemory()
-	opts.SetClock(clock.Now)
+	wallclock.Set(opts, clock.Now)
 	bus := openBus(t, opts)
 	happened := time.Date(2018, 2, 7, 0, 0, 0, 1, time.FixedZone("", 3600))
 	put(t, bus, messages.Draft{

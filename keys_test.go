@@ -9,6 +9,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/retinue-go/retinue"
+	"github.com/retinue-go/retinue/internal/wallclock"
 	"github.com/retinue-go/retinue/messages"
 )
 
@@ -86,7 +87,7 @@ func TestAKeyExpiresAfterItsWindowInOrderingTime(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			clock := newWallClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
 			opts := &retinue.Options{FS: vfs.NewMem(), KeyWindow: test.window}
-			opts.SetClock(clock.Now)
+			wallclock.Set(opts, clock.Now)
 			bus := openBus(t, opts)
 			wantKeyed(t, bus, "k", "a", 1, false)
 			wantKeyed(t, bus, "other", "b", 2, false)
@@ -111,7 +112,7 @@ func TestKeysExpireInBucketsAndLeaveNothingOnDisk(t *testing.T) {
 	clock := newWallClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
 	db := openDatabase(t, vfs.NewMem())
 	opts := &retinue.Options{DB: db, Prefix: []byte("p"), KeyWindow: 48 * time.Hour}
-	opts.SetClock(clock.Now)
+	wallclock.Set(opts, clock.Now)
 	bus := openBus(t, opts)
 	for i := range 20 {
 		wantKeyed(t, bus, fmt.Sprint(i), "a", messages.EventID(i+1), false)
@@ -193,7 +194,7 @@ func TestANoneSinceThatARepetitionBreaksItselfDoesNotHideTheRepetition(t *testin
 func TestAnEventTimeOfItsOwnIsPartOfAKeysContentAndTheTimeOfTheCallIsNot(t *testing.T) {
 	clock := newWallClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
 	opts := inMemory()
-	opts.SetClock(clock.Now)
+	wallclock.Set(opts, clock.Now)
 	bus := openBus(t, opts)
 	wantKeyed(t, bus, "k", "a", 1, false)
 	clock.Advance(time.Hour)

@@ -12,6 +12,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/retinue-go/retinue/actors"
+	"github.com/retinue-go/retinue/internal/wallclock"
 	"github.com/retinue-go/retinue/messages"
 	"github.com/retinue-go/retinue/persistence"
 )
@@ -98,7 +99,11 @@ type Options struct {
 	// [Bus.ServeAdmin] for others.
 	Admin bool
 
-	now func() time.Time // the wall clock, set by tests
+	now func() time.Time // the wall clock
+}
+
+func init() {
+	wallclock.Set = func(opts any, now func() time.Time) { opts.(*Options).now = now }
 }
 
 // Durability says when what was appended is on disk.

@@ -13,6 +13,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/retinue-go/retinue"
+	"github.com/retinue-go/retinue/internal/wallclock"
 	"github.com/retinue-go/retinue/messages"
 )
 
@@ -99,7 +100,7 @@ func TestQueriesChooseByPositionLimitDirectionAndFilter(t *testing.T) {
 func TestQueriesChooseByOrderingTime(t *testing.T) {
 	clock := newWallClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 	opts := inMemory()
-	opts.SetClock(clock.Now)
+	wallclock.Set(opts, clock.Now)
 	bus := openBus(t, opts)
 	start := clock.Now()
 	for i := range 12 {
@@ -249,6 +250,8 @@ func TestReaderDoesNotSeeWhatCameAfterItsCall(t *testing.T) {
 func TestReaderEndsWithItsContextAndWithTheBus(t *testing.T) {
 	bus := openBus(t, inMemory())
 	numbered(t, bus, 3)
+	ended, end := context.WithCancel(t.Context())
+	end()
 	_, err := bus.Page(ended, retinue.Query{})
 	wantError(t, err, context.Canceled)
 	entries := bus.Entries(t.Context(), retinue.Query{})

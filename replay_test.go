@@ -118,3 +118,38 @@ func TestAwaitNamesTheTypeOfAParkedEntry(t *testing.T) {
 		}
 	})
 }
+
+func TestASeekBackOutlastsAReplay(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		bus := openBus(t, inMemory())
+		fails := true
+		mustFollow(t, bus, followers.Follower{
+			Name: "f", Poison: followers.Poison{Action: followers.Park, After: 1},
+			Every: func(turn *followers.Turn) error {
+				if turn.Entry().ID == 1 && fails {
+					return errors.New("not yet")
+				}
+				return increment(turn, turn.Entry().ID.String())
+			},
+		})
+		putTexts(t, bus, "a", "b", "c")
+		if err := bus.CaughtUp(t.Context(), "f"); err != nil {
+			t.Fatal(err)
+		}
+		if err := bus.Pause(t.Context(), "f"); err != nil {
+			t.Fatal(err)
+		}
+		if err := bus.Seek(t.Context(), "f", messages.EventID(4), messages.EventID(2)); err != nil {
+			t.Fatal(err)
+		}
+		fails = false
+		if _, err := bus.Replay(t.Context(), "f", retinue.Replay{At: []messages.Position{messages.EventID(1)}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := bus.Resume(t.Context(), "f"); err != nil {
+			t.Fatal(err)
+		}
+		reached(t, bus, "f", putTexts(t, bus, "d"))
+		wantKeys(t, bus, "f", "1=1", "2=2", "3=2", "4=1")
+	})
+}

@@ -288,6 +288,24 @@ func TestWhatACrashLeftStagedIsOrderedAtOpen(t *testing.T) {
 	}
 }
 
+func TestWhatACrashLeftStagedIsReadWhenOpenReturnsWhateverTheDurability(t *testing.T) {
+	for _, durability := range []retinue.Durability{{}, retinue.Interval(time.Second), retinue.None()} {
+		fs := vfs.NewCrashableMem()
+		db := openDatabase(t, fs)
+		bus := sharedBus(t, db, "p")
+		b := batchOf(t, db, "zed")
+		release := holdWriter(t, bus)
+		stageInto(t, bus, b, note{"staged"})
+		commitBatch(t, b)
+		left := powerCut(fs)
+		release()
+
+		opts := &retinue.Options{DB: openDatabase(t, left), Prefix: []byte("p"), Durability: durability}
+		wantTexts(t, openBus(t, opts), messages.Permanent, "staged")
+		wantTexts(t, sharedBus(t, openDatabase(t, powerCut(left)), "p"), messages.Permanent, "staged")
+	}
+}
+
 func TestABatchThatIsAppliedTwiceOrdersItsEventsOnce(t *testing.T) {
 	fs := vfs.NewMem()
 	db := openDatabase(t, fs)

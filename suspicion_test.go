@@ -11,6 +11,7 @@ import (
 
 	"github.com/retinue-go/retinue"
 	"github.com/retinue-go/retinue/followers"
+	"github.com/retinue-go/retinue/internal/wallclock"
 	"github.com/retinue-go/retinue/messages"
 )
 
@@ -88,7 +89,7 @@ func suspectTrimmedInBubble(t *testing.T, trimmed followers.OnTrimmed) {
 	clock := newWallClock(time.Now())
 	options := func(fs vfs.FS) *retinue.Options {
 		o := &retinue.Options{FS: fs, Trim: retinue.Trim{Off: true, MinEntries: -1, MinAge: -1, Hold: time.Hour}}
-		o.SetClock(clock.Now)
+		wallclock.Set(o, clock.Now)
 		return o
 	}
 	var j journal

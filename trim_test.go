@@ -12,6 +12,7 @@ import (
 
 	"github.com/retinue-go/retinue"
 	"github.com/retinue-go/retinue/followers"
+	"github.com/retinue-go/retinue/internal/wallclock"
 	"github.com/retinue-go/retinue/messages"
 )
 
@@ -29,7 +30,7 @@ func openTrimming(t testing.TB, trim retinue.Trim) trimming {
 	b := trimming{clock: newWallClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))}
 	trim.Off = true
 	b.opts = &retinue.Options{FS: vfs.NewCrashableMem(), Trim: trim}
-	b.opts.SetClock(b.clock.Now)
+	wallclock.Set(b.opts, b.clock.Now)
 	b.Bus = openBus(t, b.opts)
 	return b
 }

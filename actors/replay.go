@@ -226,6 +226,9 @@ func (r *run) replay(ctx context.Context, p *replaying, id uint64) error {
 // again tries a parked entry. Its failure is recorded; err is why it could not
 // be tried, or recorded.
 func (r *run) again(ctx context.Context, p *persistence.Parked, e messages.Entry) (failure, err error) {
+	if r.tracker.cursor.Next != r.committed {
+		r.position = 0 // a Seek has moved the cursor: the next run reads from there
+	}
 	r.cursor = r.tracker.cursor
 	r.committed = r.cursor.Next
 	r.reset()

@@ -166,9 +166,9 @@ func (e *Engine) Poke(tickets []*Ticket) {
 	}
 }
 
-// orderStaged orders what a crash left.
+// orderStaged orders what a crash left, durably: who opens the bus reads it.
 func (e *Engine) orderStaged() error {
-	j := &stagedJob{engine: e}
+	j := &stagedJob{engine: e, sync: true}
 	if err := e.post(j); err != nil {
 		return err
 	}
@@ -185,6 +185,7 @@ type stagedJob struct {
 	engine   *Engine
 	from     persistence.StagedID
 	poked    []persistence.StagedID
+	sync     bool // whatever the bus's durability is
 	found    []persistence.StagedID
 	receipts []messages.Receipt
 	err      error
@@ -203,7 +204,7 @@ func (j *stagedJob) run(w *writer) {
 		if len(records) == 0 {
 			return
 		}
-		w.needSync = true
+		w.needSync, w.mustSync = true, w.mustSync || j.sync
 		for i := range records {
 			if j.err = j.order(w, &records[i]); j.err != nil {
 				return

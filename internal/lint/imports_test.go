@@ -40,13 +40,14 @@ var (
 	reading  = module + "/queries"
 	counters = module + "/metrics"
 	remote   = module + "/admin"
+	clocks   = module + "/internal/wallclock"
 )
 
 // rooms is the picture of DESIGN: messages <- persistence, followers <-
 // actors <- retinue <- the rest. The module's own path stands for the root
 // package alone. A file belongs to the last room whose folder holds it.
 var rooms = []room{
-	{".", []string{words, bytes, nouns, running, protoactor}},
+	{".", []string{words, bytes, nouns, running, clocks, protoactor}},
 	{"messages", nil},
 	{"persistence", []string{words, pebble, histograms}},
 	{"followers", []string{words}},
@@ -62,7 +63,8 @@ var rooms = []room{
 	{"examples", []string{module, words, nouns, reading, counters, protoactor}},
 	{"examples/embed", []string{module, words, bytes, nouns, pebble, protoactor}},
 	{"internal", []string{module, words, bytes, nouns, running, protoactor}},
-	{"internal/sim", []string{module, words, bytes, nouns, running, pebble, protoactor}},
+	{"internal/wallclock", nil},
+	{"internal/sim", []string{module, words, bytes, nouns, running, clocks, pebble, protoactor}},
 }
 
 // nameEngine are the files of the root that name Pebble's types.

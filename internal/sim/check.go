@@ -35,17 +35,19 @@ func (w *world) verify() {
 	w.must(report.Err(), "verify found %d problems", len(report.Problems))
 }
 
-// settleTrim finds out whether a trim that was not answered has happened.
+// settleTrim finds out whether a trim that was not answered has happened, or
+// one that was not durable was taken back.
 func (w *world) settleTrim() {
 	log := &w.logs[messages.TrimmableLog]
 	horizon := w.bus.Status().Trimmable.Horizon
 	switch {
+	case w.cut && w.durability.None && horizon <= log.horizon:
 	case w.trimming:
 		w.checkHorizon(log.horizon, horizon, log.head())
-		w.note(func() { log.horizon, w.trimming = horizon, false })
 	case horizon != log.horizon:
 		w.fail("horizon %d, want %d", horizon, log.horizon)
 	}
+	w.note(func() { log.horizon, w.trimming = horizon, false })
 }
 
 // checkHorizon checks a pass against what it must keep.
@@ -65,6 +67,7 @@ func (w *world) observe() {
 			for i, s := range found {
 				l.seen[l.horizon+uint64(i)] = s
 			}
+			w.checkHearsay(messages.Log(log))
 		}
 	})
 	w.compareLogs()
@@ -88,15 +91,20 @@ func (w *world) observeLog(log messages.Log) (found []sight) {
 		if e.Ordered.Before(last) {
 			w.fail("%v log: entry %d was ordered %v, the one before %v", log, id, e.Ordered, last)
 		}
-		now := w.see(e)
+		next, last = id+1, e.Ordered
+		found = append(found, w.see(e))
+	}
+	if w.cut && w.durability.None {
+		w.recover(log, found)
+	}
+	for i, now := range found {
+		id := l.horizon + uint64(i)
 		if before, ok := l.seen[id]; ok && before.print != now.print {
 			w.fail("%v log: entry %d was %s, now it is %s", log, id, before.print, now.print)
 		}
-		next, last = id+1, e.Ordered
-		found = append(found, now)
 	}
-	if next < l.head() {
-		w.fail("%v log ends at %d, once it was %d", log, next, l.head())
+	if least := max(l.head(), l.shown); next < least {
+		w.fail("%v log ends at %d, once it was %d", log, next, least)
 	}
 	return found
 }
@@ -105,8 +113,26 @@ func (w *world) see(e messages.Entry) sight {
 	tag, err := tagOf(e)
 	w.must(err, "read")
 	return sight{
-		kind: e.Type.Kind, tag: tag, id: uint64(e.ID), cause: uint64(e.Cause.ID), ordered: e.Ordered,
+		kind: e.Type.Kind, tag: tag, typ: e.Type, instance: e.Instance,
+		id: uint64(e.ID), cause: uint64(e.Cause.ID), ordered: e.Ordered,
 		print: fmt.Sprintf("%v %v %v %v tag %d %x %v %v", e.ID, e.TrimmableID, e.Type, e.Instance, tag, crc32.ChecksumIEEE(e.Payload), e.Ordered, e.Cause),
+	}
+}
+
+// checkHearsay checks that what followers and subscribers were given is in the
+// log; disk.mu is held.
+func (w *world) checkHearsay(log messages.Log) {
+	l := &w.logs[log]
+	for id, told := range l.told {
+		s, ok := l.seen[id]
+		switch {
+		case ok && (s.kind != told.kind || s.tag != told.tag):
+			w.fail("%v log: entry %d is %s, somebody was given %v", log, id, s.print, told)
+		case !ok && w.cut:
+			w.fail("%v log: the power cut took entry %d, which somebody was given: %v", log, id, told)
+		case ok:
+			delete(l.told, id)
+		}
 	}
 }
 
@@ -135,6 +161,56 @@ func (w *world) compareLogs() {
 	}
 }
 
+// resolve finds out what the last life has left of writes in flight.
+func (w *world) resolve() {
+	cut := w.cut
+	w.cut = false
+	for _, a := range w.writes {
+		if a.fate == open && len(a.tags) > 0 && (cut || !w.durability.None || a.receipt == nil) {
+			a.fate = lost
+			if _, tids := w.places(a); len(tids) > 0 {
+				a.fate = kept
+			} else if a.receipt != nil && !cut {
+				w.fail("write %v was answered with %+v and is not there", a, *a.receipt)
+			}
+		}
+	}
+	w.checkGaps()
+	for _, a := range w.writes {
+		if cut && !a.firm && (a.staged || a.fate != kept) {
+			a.receipt = nil
+		}
+		a.firm = a.firm || cut && a.receipt != nil
+		a.settled = a.settled || a.fate != open
+	}
+}
+
+// checkGaps checks that a power cut takes the last writes of a producer, and
+// what was answered last, and nothing before that.
+func (w *world) checkGaps() {
+	gone := make(map[int]*write)
+	end := messages.TrimmableID(0)
+	for _, a := range w.writes {
+		if a.settled || a.producer == 0 || len(a.tags) == 0 {
+			continue
+		}
+		switch before := gone[a.producer]; {
+		case a.fate == lost && before == nil:
+			gone[a.producer] = a
+		case a.fate == kept && before != nil:
+			w.fail("write %v is there, %v before it is not", a, before)
+		}
+		if a.fate == kept && a.receipt != nil {
+			end = max(end, a.receipt.LastTrimmable)
+		}
+	}
+	for _, a := range w.writes {
+		if !a.settled && a.fate == lost && a.receipt != nil && a.receipt.FirstTrimmable < end {
+			w.fail("write %v was answered with %+v and is not there, entry %d is", a, *a.receipt, end)
+		}
+	}
+}
+
 // places finds the entries of a write.
 func (w *world) places(a *write) (ids, tids []uint64) {
 	for _, tag := range a.tags {
@@ -154,7 +230,7 @@ func (w *world) places(a *write) (ids, tids []uint64) {
 // adjacent, or not at all; the key that was written with it likewise.
 func (w *world) checkWrite(a *write) {
 	ids, tids := w.places(a)
-	there := a.fate == kept
+	there := a.there()
 	if there && len(tids) != len(a.tags) || !there && len(tids) != 0 {
 		w.fail("write %v (fate %d): found at %v", a, a.fate, tids)
 	}
@@ -187,15 +263,15 @@ func (w *world) checkSpan(a *write, found []uint64, first, last uint64) {
 	}
 }
 
-// checkOrder checks that one producer's writes are in the order of its calls.
+// checkOrder checks that each producer's writes are in the order of its calls.
 func (w *world) checkOrder() {
-	last := uint64(0)
+	last := make(map[int]uint64)
 	for _, a := range w.writes {
-		if _, tids := w.places(a); a.ordered && len(tids) > 0 {
-			if tids[0] <= last {
-				w.fail("write %v is at %v, behind one that came later, at %d", a, tids, last)
+		if _, tids := w.places(a); a.producer != 0 && len(tids) > 0 {
+			if tids[0] <= last[a.producer] {
+				w.fail("write %v is at %v, behind one that came later, at %d", a, tids, last[a.producer])
 			}
-			last = tids[0]
+			last[a.producer] = tids[0]
 		}
 	}
 }

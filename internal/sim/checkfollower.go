@@ -1,8 +1,9 @@
 package main
 
 import (
-	"errors"
 	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/retinue-go/retinue"
 	"github.com/retinue-go/retinue/actors"
@@ -19,15 +20,22 @@ type state struct {
 // checkFollower checks that a reaction is there if and only if the cursor has
 // passed its entry, as often as it has.
 func (w *world) checkFollower(f *walker) {
-	s := state{FollowerStatus: w.status(f), counts: w.counts(f), aside: w.aside(f)}
+	if _, known := w.look(f); !known {
+		if f.known {
+			w.fail("follower %q is not in Status", f.name)
+		}
+		return // it is new in this life
+	}
+	f.known = true
+	s := w.stateOf(f)
 	if s.Cursor > w.logs[f.log].head() || s.Cursor < f.floor {
 		w.fail("follower %q is at %d, the head is %d, it was known to have reached %d", f.name, s.Cursor, w.logs[f.log].head(), f.floor)
 	}
 	w.checkPause(f, s)
-	w.settleCure(f, s)
+	w.settleRemoval(f, s)
 	w.settleSeek(f, s)
 	if why := w.compareFollower(f, s); why != "" {
-		w.fail("follower %q at %d, after %v: %s", f.name, s.Cursor, f.seeks, why)
+		w.fail("follower %q at %d, started at %d, after %v and %+v: %s", f.name, s.Cursor, f.start, f.seeks, f.removals, why)
 	}
 }
 
@@ -51,24 +59,55 @@ func (w *world) settleSeek(f *walker, s state) {
 	}
 }
 
-// settleCure finds out how far a replay came that was not answered: the first
-// entries, one by one.
-func (w *world) settleCure(f *walker, s state) {
-	if f.curing == nil {
+// settleRemoval finds out how far a replay came that failed or was not
+// answered: the first entries, one by one; or a drop: all or none.
+func (w *world) settleRemoval(f *walker, s state) {
+	if f.removing == nil {
 		return
 	}
-	c := *f.curing
-	f.curing = nil
-	for n, id := range c.ids {
-		if s.counts[entryName(id)] == 0 {
-			c.ids = c.ids[:n]
-			break
+	r := *f.removing
+	f.removing = nil
+	all := r
+	r.ids, r.passes = nil, nil
+	for n, id := range all.ids { // a failure holds up its own sequence only
+		replayed, _ := f.removed(id)
+		if all.dropped && s.aside[id] || !all.dropped && s.counts[entryName(id)] == replayed {
+			continue
+		}
+		r.ids, r.passes = append(r.ids, id), append(r.passes, all.passes[n])
+	}
+	f.removals = append(f.removals, r)
+}
+
+// removed is how often a parked entry was replayed, and how often the follower
+// had passed it when it was replayed or dropped for the last time.
+func (f *walker) removed(id uint64) (replayed, passes int) {
+	for _, r := range f.removals {
+		for i := range r.ids {
+			if r.ids[i] == id {
+				passes = r.passes[i]
+				if !r.dropped {
+					replayed++
+				}
+			}
 		}
 	}
-	f.cures = append(f.cures, c)
+	return replayed, passes
 }
 
 func (w *world) compareFollower(f *walker, s state) (why string) {
+	if why = w.compareBeside(f, s); why != "" {
+		return why
+	}
+	back := 0
+	for _, seek := range f.seeks {
+		if seek.to < seek.from {
+			back++
+		}
+	}
+	if s.counts["back"] > back {
+		return fmt.Sprintf("%d turns came out of order, %d were led back", s.counts["back"], back)
+	}
 	if f.keyed {
 		return w.compareKeyed(f, s)
 	}
@@ -76,17 +115,20 @@ func (w *world) compareFollower(f *walker, s state) (why string) {
 	total := 0
 	for id := uint64(1); id < l.head(); id++ {
 		passes := f.passes(id, s.Cursor)
-		total += passes
+		if !f.wants(l.seen[id].kind) {
+			passes = 0
+		}
+		replayed, cleared := f.removed(id)
+		total += passes + replayed
 		if id < l.horizon { // it may have been missed
 			continue
 		}
-		poisoned := w.poisoned(f, l.seen[id])
-		want := passes
-		if poisoned {
-			want = 0
+		want, aside := passes, false
+		if w.poisoned(f, l.seen[id]) {
+			want, aside = replayed, passes > cleared
 		}
-		if n := s.counts[entryName(id)]; n != want || s.aside[id] != (poisoned && passes > 0) {
-			return fmt.Sprintf("%d reactions to entry %d, put aside: %v, want %d and %v", n, id, s.aside[id], want, poisoned && passes > 0)
+		if n := s.counts[entryName(id)]; n != want || s.aside[id] != aside {
+			return fmt.Sprintf("%d reactions to entry %d, put aside: %v, want %d and %v", n, id, s.aside[id], want, aside)
 		}
 	}
 	if n := s.counts["total"]; n+int(s.Missed+s.Skipped+s.Parked) != total {
@@ -100,16 +142,17 @@ func (w *world) compareFollower(f *walker, s state) (why string) {
 
 // passes is how often the follower has passed an entry.
 func (f *walker) passes(id, cursor uint64) (n int) {
-	if id < cursor {
-		n++
-	}
-	for _, s := range f.seeks {
-		if id < s.from {
+	move := func(from, to uint64) {
+		if id < from {
 			n++
 		}
-		if id < s.to {
+		if id < to {
 			n--
 		}
+	}
+	move(cursor, f.start)
+	for _, s := range f.seeks {
+		move(s.from, s.to)
 	}
 	return n
 }
@@ -136,21 +179,22 @@ func (w *world) compareTallies(f *walker, s state) string {
 
 // compareKeyed walks the log as the follower did.
 func (w *world) compareKeyed(f *walker, s state) string {
-	parked := make(map[uint64]bool)
+	parked, dropped := make(map[uint64]bool), make(map[uint64]bool)
 	blocked := make(map[string]int)
-	cures := f.cures
-	cure := func(at uint64) {
-		for ; len(cures) > 0 && cures[0].at <= at; cures = cures[1:] {
-			for _, id := range cures[0].ids {
+	removals := f.removals
+	remove := func(at uint64) {
+		for ; len(removals) > 0 && removals[0].at <= at; removals = removals[1:] {
+			for _, id := range removals[0].ids {
 				if parked[id] {
 					blocked[sequence(w.logs[f.log].seen[id].tag)]--
 				}
 				delete(parked, id)
+				dropped[id] = removals[0].dropped
 			}
 		}
 	}
-	for id := uint64(1); id < s.Cursor; id++ {
-		cure(id)
+	for id := f.start; id < s.Cursor; id++ {
+		remove(id)
 		seen := w.logs[f.log].seen[id]
 		key := sequence(seen.tag)
 		if w.poisoned(f, seen) || key != "" && blocked[key] > 0 {
@@ -158,15 +202,45 @@ func (w *world) compareKeyed(f *walker, s state) string {
 			blocked[key]++
 		}
 	}
-	cure(s.Cursor)
+	remove(s.Cursor)
 	for id := uint64(1); id < w.logs[f.log].head(); id++ {
 		want := 0
-		if id < s.Cursor && !parked[id] {
+		if f.start <= id && id < s.Cursor && !parked[id] && !dropped[id] {
 			want = 1
 		}
 		if n := s.counts[entryName(id)]; n != want || s.aside[id] != parked[id] {
-			return fmt.Sprintf("%d reactions to entry %d, parked: %v, want %d and %v; replayed: %v", n, id, s.aside[id], want, parked[id], f.cures)
+			return fmt.Sprintf("%d reactions to entry %d, parked: %v, want %d and %v", n, id, s.aside[id], want, parked[id])
 		}
+	}
+	return ""
+}
+
+// compareBeside checks that what turns wrote into the program's own keys is
+// what they wrote into the follower's.
+func (w *world) compareBeside(f *walker, s state) (why string) {
+	if !w.shared || !w.writesBeside(f) {
+		return ""
+	}
+	prefix := f.beside()
+	iter, err := w.db.NewIter(&pebble.IterOptions{LowerBound: []byte(prefix), UpperBound: []byte(prefix + "\xff")})
+	w.must(err, "read the program's keys")
+	defer iter.Close()
+	found := 0
+	for iter.First(); iter.Valid(); iter.Next() {
+		name := string(iter.Key()[len(prefix):])
+		if n := countOf(iter.Value()); n != s.counts[name] {
+			return fmt.Sprintf("%d reactions to %s, %d wrote into the program's database", s.counts[name], name, n)
+		}
+		found++
+	}
+	w.must(iter.Error(), "read the program's keys")
+	for name := range s.counts {
+		if len(name) > len(entryPrefix) && name[:len(entryPrefix)] == entryPrefix {
+			found--
+		}
+	}
+	if found != 0 {
+		return fmt.Sprintf("%d entries more have reactions in the program's database than among the follower's keys", found)
 	}
 	return ""
 }
@@ -174,11 +248,8 @@ func (w *world) compareKeyed(f *walker, s state) string {
 // counts are the follower's keys.
 func (w *world) counts(f *walker) map[string]int {
 	counts := make(map[string]int)
-	err := w.bus.View(func(v *retinue.View) error {
+	w.must(w.bus.View(func(v *retinue.View) error {
 		keys, err := v.Follower(f.name)
-		if errors.Is(err, messages.ErrUnknownFollower) {
-			return nil
-		}
 		if err != nil {
 			return err
 		}
@@ -189,8 +260,7 @@ func (w *world) counts(f *walker) map[string]int {
 			counts[string(kv.Key)] = countOf(kv.Value)
 		}
 		return nil
-	})
-	w.must(err, "view")
+	}), "view")
 	return counts
 }
 
@@ -198,9 +268,6 @@ func (w *world) counts(f *walker) map[string]int {
 func (w *world) aside(f *walker) map[uint64]bool {
 	aside := make(map[uint64]bool)
 	for p, err := range w.bus.Parked(f.name) {
-		if errors.Is(err, messages.ErrUnknownFollower) {
-			break
-		}
 		w.must(err, "parked entries of %q", f.name)
 		aside[p.ID] = true
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -99,6 +100,18 @@ func (d *disk) dead() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.clone != nil
+}
+
+// checkKinds fails where the disk met an operation at which the power never
+// fails.
+func (d *disk) checkKinds(w *world) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for kind := range d.seen {
+		if !slices.Contains(kinds, kind) {
+			w.fail("%q is not among the kinds of operations", kind)
+		}
+	}
 }
 
 // class is what the file is to Pebble and to the bus.

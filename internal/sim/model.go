@@ -27,8 +27,14 @@ type write struct {
 	fate    fate
 	receipt *messages.Receipt
 	ticket  *retinue.Ticket
-	// ordered: it went to the writer in the order of model.writes.
-	ordered bool
+	// firm: the power cannot take back what the receipt says. With weaker
+	// durability that comes after the answer.
+	firm bool
+	// producer, from 1, made its writes in the order of model.writes; 0: in
+	// none, because the program commits by itself.
+	producer int
+	// staged: whoever orders it, now or at Open, gives the place.
+	staged bool
 	// mark is a key that was written in the same batch; raw: in the program's
 	// own database.
 	mark string
@@ -36,6 +42,9 @@ type write struct {
 	// settled: its fate was known in an earlier life.
 	settled bool
 }
+
+// driver is the producer that is the driver itself.
+const driver = 1
 
 func (a *write) String() string {
 	text := fmt.Sprint(slices.Sorted(slices.Values(a.tags)))
@@ -48,44 +57,62 @@ func (a *write) String() string {
 	return text
 }
 
+// there reports whether its events must be in the log.
+func (a *write) there() bool { return a.fate == kept || a.fate == open && a.receipt != nil }
+
 // model is what must be true of the bus: a list of what was asked for, and of
 // what was seen.
 type model struct {
-	nextTag uint64
-	writes  []*write
-	byTag   map[uint64]*write
-	at      map[uint64]uint64 // where a tag is in the trimmable log
-	keys    map[string]*write
-	logs    [2]record
-	walkers []*walker
-	// trimming is the horizon before a trim whose answer is not known.
+	nextTag   uint64
+	producers int
+	writes    []*write
+	byTag     map[uint64]*write
+	at        map[uint64]uint64 // where a tag is in the trimmable log
+	keys      map[string]*write
+	logs      [2]record
+	walkers   []*walker
+	// trimming: a trim was not answered, or what it did is not durable.
 	trimming bool
+	// cut: the power has failed since the model was last compared.
+	cut bool
 }
 
 // record is what was read of a log so far, trimmed by now or not. What was
-// read once was durable: it never changes and never goes.
+// read once was durable: it never changes and never goes, unless durability
+// is none.
 type record struct {
 	seen    map[uint64]sight
 	horizon uint64
+	// told is what followers and subscribers were given, and shown the highest
+	// durable head that Status has shown; guarded by disk.mu.
+	told  map[uint64]hearsay
+	shown uint64
 }
 
 // sight is an entry as it was read.
 type sight struct {
-	print   string
-	kind    string
-	tag     uint64
-	id      uint64 // in the permanent log
-	cause   uint64
-	ordered time.Time
+	print    string
+	kind     string
+	tag      uint64
+	typ      messages.Type
+	instance uint32
+	id       uint64 // in the permanent log
+	cause    uint64
+	ordered  time.Time
+}
+
+type hearsay struct {
+	kind string
+	tag  uint64
 }
 
 // head follows from ids being contiguous from 1.
 func (l *record) head() uint64 { return uint64(len(l.seen)) + 1 }
 
 func newModel() model {
-	m := model{byTag: make(map[uint64]*write), keys: make(map[string]*write), walkers: newWalkers()}
+	m := model{producers: driver, byTag: make(map[uint64]*write), keys: make(map[string]*write), walkers: newWalkers()}
 	for i := range m.logs {
-		m.logs[i] = record{seen: make(map[uint64]sight), horizon: 1}
+		m.logs[i] = record{seen: make(map[uint64]sight), told: make(map[uint64]hearsay), horizon: 1}
 	}
 	return m
 }
@@ -104,11 +131,15 @@ func (w *world) expect(a *write) *write {
 // acknowledge notes that a write was answered: from now on it is there.
 func (w *world) acknowledge(a *write, receipt messages.Receipt, err error) {
 	w.must(err, "append %v", a)
-	w.note(func() { a.answered(receipt) })
+	w.note(func() { w.answered(a, receipt) })
 }
 
-func (a *write) answered(receipt messages.Receipt) {
-	a.fate, a.receipt, a.ticket = kept, &receipt, nil
+// answered is acknowledge while disk.mu is held.
+func (w *world) answered(a *write, receipt messages.Receipt) {
+	a.receipt, a.ticket, a.firm = &receipt, nil, !w.weak()
+	if a.firm {
+		a.fate = kept
+	}
 }
 
 // ended is a ctx that does not wait.
@@ -123,7 +154,7 @@ func (w *world) peek() {
 	for _, a := range w.writes {
 		if a.ticket != nil {
 			if receipt, err := a.ticket.Wait(ended); err == nil {
-				a.answered(receipt)
+				w.answered(a, receipt)
 			}
 		}
 	}
@@ -131,9 +162,10 @@ func (w *world) peek() {
 
 // peekAnswers is after Close, which must have answered everything.
 func (w *world) peekAnswers() {
-	for _, a := range w.pending() {
-		receipt, err := a.ticket.Wait(ended)
-		if !a.ordered && errors.Is(err, messages.ErrClosed) {
+	pending, tickets := w.pending()
+	for i, a := range pending {
+		receipt, err := tickets[i].Wait(ended)
+		if a.staged && errors.Is(err, messages.ErrClosed) {
 			continue // the next Open orders it
 		}
 		w.acknowledge(a, receipt, err)
@@ -149,26 +181,27 @@ func (w *world) forgetTickets() {
 	}
 }
 
-// pending are the writes that were not seen answered.
-func (w *world) pending() (pending []*write) {
+// pending are the writes that were not seen answered, with their tickets: the
+// power failure takes those.
+func (w *world) pending() (pending []*write, tickets []*retinue.Ticket) {
 	w.note(func() {
 		for _, a := range w.writes {
 			if a.ticket != nil {
-				pending = append(pending, a)
+				pending, tickets = append(pending, a), append(tickets, a.ticket)
 			}
 		}
 	})
-	return pending
+	return pending, tickets
 }
 
 // settle waits for all tickets.
 func (w *world) settle() {
-	pending := w.pending()
-	tickets := make([]*retinue.Ticket, len(pending))
-	for i, a := range pending {
-		tickets[i] = a.ticket
-	}
+	pending, tickets := w.pending()
 	w.bus.Poke(tickets...)
+	w.wait(pending, tickets)
+}
+
+func (w *world) wait(pending []*write, tickets []*retinue.Ticket) {
 	for i, a := range pending {
 		ctx, cancel := within()
 		receipt, err := tickets[i].Wait(ctx)
@@ -181,6 +214,7 @@ func (w *world) settle() {
 // the others read.
 func (w *world) quiesce() {
 	w.settle()
+	w.durable()
 	for _, f := range w.walkers {
 		if f.paused {
 			continue
@@ -190,7 +224,7 @@ func (w *world) quiesce() {
 		err := w.bus.CaughtUp(ctx, f.name)
 		cancel()
 		w.must(err, "follower %q catches up with %d: %+v", f.name, head, w.status(f))
-		w.note(func() { f.floor = max(f.floor, head) })
+		w.reached(f, head)
 	}
 }
 
@@ -203,24 +237,34 @@ func (w *world) head(log messages.Log) uint64 {
 	return s.Trimmable.Head
 }
 
-// resolve finds out what the last life has left of writes in flight: of those
-// that came one after the other, the first ones.
-func (w *world) resolve() {
-	var gone *write
-	for _, a := range w.writes {
-		if a.fate == open && len(a.tags) > 0 {
-			a.fate = lost
-			if _, tids := w.places(a); len(tids) > 0 {
-				a.fate = kept
+// glance is what must hold in every moment.
+func (w *world) glance() {
+	s := w.bus.Status()
+	w.must(s.Failed, "status")
+	w.note(func() {
+		for log, head := range []uint64{s.Permanent.Head, s.Trimmable.Head} {
+			if head < w.logs[log].shown {
+				w.fail("the head of the %v log was %d, and is %d", messages.Log(log), w.logs[log].shown, head)
 			}
+			w.logs[log].shown = head
 		}
-		switch {
-		case !a.ordered || len(a.tags) == 0 || a.settled:
-		case a.fate == lost && gone == nil:
-			gone = a
-		case a.fate == kept && gone != nil:
-			w.fail("write %v is there, %v before it is not", a, gone)
+	})
+	if s.Permanent.Head > s.Trimmable.Head {
+		w.fail("heads %d and %d: what is in the permanent log is in both", s.Permanent.Head, s.Trimmable.Head)
+	}
+}
+
+// tell notes, on any goroutine, what somebody was given: it was durable.
+func (w *world) tell(e *messages.Entry) {
+	tag, err := tagOf(*e)
+	w.disk.mu.Lock()
+	defer w.disk.mu.Unlock()
+	if w.disk.clone != nil || err != nil || w.durability.None {
+		return
+	}
+	for log, id := range []uint64{uint64(e.ID), uint64(e.TrimmableID)} {
+		if id != 0 {
+			w.logs[log].told[id] = hearsay{e.Type.Kind, tag}
 		}
-		a.settled = true
 	}
 }

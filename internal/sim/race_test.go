@@ -4,4 +4,4 @@ package main
 
 // manySeeds take a while under the race detector, where Pebble checks its
 // invariants as well.
-const manySeeds = 40
+const manySeeds = 25

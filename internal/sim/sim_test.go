@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -16,7 +17,7 @@ func TestNothingIsLostOverManySeeds(t *testing.T) {
 		seeds = 20
 	}
 	var out strings.Builder
-	failed := run(&out, 1, seeds)
+	failed := run(&out, 1, seeds, sabotage{})
 	t.Log("\n" + out.String())
 	if failed > 0 {
 		t.Errorf("%d of %d seeds failed", failed, seeds)
@@ -49,14 +50,22 @@ func TestSeedsThatOnceFailedPass(t *testing.T) {
 	}
 }
 
-func TestDiskThatForgetsWhatItSyncedIsNoticed(t *testing.T) {
-	for seed := uint64(1); seed <= 40; seed++ {
-		if err := simulate(seed, newTally(), sabotage{deaf: true}); err != nil {
-			t.Logf("seed %d: %v", seed, err)
-			return
+func TestDiskThatForgetsWhatItSyncedIsNoticedAndTheSeedsAreTold(t *testing.T) {
+	const seeds = 15
+	var out strings.Builder
+	failed := run(&out, 1, seeds, sabotage{deaf: true})
+	if failed == 0 {
+		t.Errorf("%d seeds noticed nothing", seeds)
+	}
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if last := lines[len(lines)-1]; !strings.HasPrefix(last, "15 seeds, ") || !strings.HasSuffix(last, fmt.Sprintf(", %d failed", failed)) {
+		t.Errorf("the last line is %q", last)
+	}
+	for _, told := range []string{" failed: ", "replay with: go run ./internal/sim -seeds 1 -first "} {
+		if n := strings.Count(out.String(), told); n != failed {
+			t.Errorf("%q is told %d times, want %d", told, n, failed)
 		}
 	}
-	t.Error("40 seeds noticed nothing")
 }
 
 // Each case changes the log or the model, so that they disagree.

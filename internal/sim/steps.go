@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,16 +12,58 @@ import (
 	"github.com/retinue-go/retinue/messages"
 )
 
+// step is one thing that a simulation does; often it weighs against others.
+type step struct {
+	name  string
+	often int
+	do    func(*world, *rand.Rand)
+}
+
+var steps = []step{
+	{"append", 2, (*world).append},
+	{"appends in flight", 3, (*world).inFlight},
+	{"producers at once", 2, (*world).crowd},
+	{"append under a key", 2, (*world).keyed},
+	{"the same append at once", 1, (*world).rivals},
+	{"append on a condition", 1, (*world).condition},
+	{"update", 2, (*world).update},
+	{"seek", 2, (*world).seek},
+	{"pause or resume", 1, (*world).pause},
+	{"await", 1, (*world).await},
+	{"replay or drop", 2, (*world).removeStep},
+	{"unfollow or forget, and follow", 1, (*world).forget},
+	{"trim", 1, (*world).trim},
+	{"jump of the clock", 2, (*world).jump},
+	{"read all", 1, (*world).observeStep},
+	{"query", 1, (*world).query},
+	{"idle", 1, (*world).idle},
+}
+
+// besides are the steps in a shared database.
+var besides = []step{
+	{"commit a batch", 2, (*world).commit},
+	{"stage", 3, (*world).stage},
+	{"flood", 1, (*world).flood},
+}
+
 // step does one thing, which d chooses.
 func (w *world) step(d *rand.Rand) {
-	steps := []func(*rand.Rand){
-		w.append, w.append, w.inFlight, w.inFlight, w.inFlight, w.keyed, w.keyed, w.condition, w.update, w.update,
-		w.seek, w.pause, w.await, w.trim, w.jump, w.observeStep, w.cureStep,
-	}
+	may := steps
 	if w.shared {
-		steps = append(steps, w.commit, w.commit, w.stage, w.stage, w.stage, w.flood)
+		may = append(slices.Clip(may), besides...)
 	}
-	steps[d.IntN(len(steps))](d)
+	all := 0
+	for _, s := range may {
+		all += s.often
+	}
+	n := d.IntN(all)
+	for _, s := range may {
+		if n -= s.often; n < 0 {
+			w.tally.step(s.name)
+			s.do(w, d)
+			return
+		}
+	}
 }
 
 // events draws one to three events; tags name those that a log keeps.
@@ -50,7 +93,7 @@ func (w *world) events(d *rand.Rand) (events []messages.Event, tags []uint64) {
 // request is a write that the writer sees in the order of the calls.
 func (w *world) request(d *rand.Rand) *write {
 	events, tags := w.events(d)
-	return &write{tags: tags, ordered: true, request: retinue.Request{Events: events}}
+	return &write{tags: tags, producer: driver, request: retinue.Request{Events: events}}
 }
 
 // answer submits a write and waits.
@@ -84,7 +127,7 @@ func (w *world) flood(d *rand.Rand) {
 	for range 6 + d.IntN(6) {
 		w.nextTag++
 		flood := deposit{Tag: w.nextTag, Pad: strings.Repeat("x", 20_000+d.IntN(20_000))}
-		w.submit(w.expect(&write{tags: []uint64{flood.Tag}, ordered: true, request: retinue.Request{Events: []messages.Event{flood}}}))
+		w.submit(w.expect(&write{tags: []uint64{flood.Tag}, producer: driver, request: retinue.Request{Events: []messages.Event{flood}}}))
 	}
 	w.settle()
 }
@@ -97,64 +140,13 @@ func (w *world) submit(a *write) {
 	w.note(func() { a.ticket = ticket })
 }
 
-// keyed repeats an append under its key, or makes the first; with other
-// content it must be refused.
-func (w *world) keyed(d *rand.Rand) {
-	key := string("abcdefgh"[d.IntN(8)])
-	a := w.request(d)
-	wait := d.IntN(2) == 0
-	w.settle()
-	first := w.keys[key]
-	if first == nil {
-		w.nextTag++
-		a.tags, a.request.Events = append(a.tags, w.nextTag), append(a.request.Events, trace{Tag: w.nextTag})
-		a.request.Key = key
-		w.expect(a)
-		w.keys[key] = a
-		w.submit(a)
-		if wait {
-			w.settle()
-		}
-		return
-	}
-	if first.fate == lost {
-		// A power failure had taken it, so it comes now, behind all others.
-		again := &write{tags: first.tags, ordered: true, request: first.request}
-		w.note(func() { first.tags = nil })
-		w.keys[key] = w.expect(again)
-		receipt, err := w.answer(again)
-		if err == nil && receipt.Repeated {
-			w.fail("key %q: write %v was lost and is a repetition", key, again)
-		}
-		w.acknowledge(again, receipt, err)
-		return
-	}
-	w.repeat(first)
-	_, err := w.answer(&write{request: retinue.Request{Key: key, Events: []messages.Event{remark{Tag: 1 << 60}}}})
-	if !errors.Is(err, messages.ErrKeyConflict) {
-		w.fail("key %q with other content: %v", key, err)
-	}
-}
-
-func (w *world) repeat(first *write) {
-	receipt, err := w.answer(first)
-	w.must(err, "repeat %v", first)
-	if !receipt.Repeated {
-		w.fail("key %q: write %v is there and was appended again", first.request.Key, first)
-	}
-	receipt.Repeated = false
-	if first.receipt != nil && *first.receipt != receipt {
-		w.fail("write %v: repeated as %+v, the first receipt was %+v", first, receipt, *first.receipt)
-	}
-	w.note(func() { first.receipt = &receipt })
-}
-
 // condition appends where a condition holds: followers append nothing to the
 // permanent log, so that its head stands still.
 func (w *world) condition(d *rand.Rand) {
 	a := w.request(d)
 	back, onHead := uint64(d.IntN(12)*d.IntN(2)), d.IntN(2) == 0
 	w.settle()
+	w.durable()
 	w.observe()
 	head := w.logs[messages.Permanent].head()
 	at := head - min(head-1, back)
@@ -170,14 +162,22 @@ func (w *world) condition(d *rand.Rand) {
 		a.fate, a.settled = lost, true
 	}
 	w.expect(a)
-	receipt, err := w.answer(a)
-	if !holds {
-		if !errors.Is(err, messages.ErrConditionFailed) {
-			w.fail("condition %+v at head %d: %v", condition, head, err)
-		}
+	if holds {
+		receipt, err := w.answer(a)
+		w.acknowledge(a, receipt, err)
 		return
 	}
-	w.acknowledge(a, receipt, err)
+	refusal := func() {
+		if _, err := w.answer(a); !errors.Is(err, messages.ErrConditionFailed) {
+			w.fail("condition %+v at head %d: %v", condition, head, err)
+		}
+	}
+	if !onHead { // it rests on entries that were durable before
+		refusal()
+		return
+	}
+	w.append(d) // on which the refusal rests, too
+	w.refused(d, refusal)
 }
 
 var errChanged = errors.New("the transaction changes its mind")
@@ -218,7 +218,7 @@ func (w *world) update(d *rand.Rand) {
 func (w *world) await(d *rand.Rand) {
 	f := w.walkers[d.IntN(len(w.walkers))]
 	w.nextTag++
-	a := w.expect(&write{tags: []uint64{w.nextTag}, ordered: true, request: retinue.Request{Events: []messages.Event{deposit{Tag: w.nextTag}}}})
+	a := w.expect(&write{tags: []uint64{w.nextTag}, producer: driver, request: retinue.Request{Events: []messages.Event{deposit{Tag: w.nextTag}}}})
 	receipt, err := w.answer(a)
 	w.acknowledge(a, receipt, err)
 	if f.paused {
@@ -231,7 +231,7 @@ func (w *world) await(d *rand.Rand) {
 	}
 	_, last, err := messages.Span(receipt, f.log)
 	w.must(err, "span")
-	w.note(func() { f.floor = max(f.floor, last+1) })
+	w.reached(f, last+1)
 }
 
 // jump sets the wall clock, back or far ahead.
@@ -240,24 +240,23 @@ func (w *world) jump(d *rand.Rand) {
 	w.clock.ns.Add(int64(jumps[d.IntN(len(jumps))]))
 }
 
-// trim makes a pass. Before it everything is read that it could take, and
-// nothing moves.
-func (w *world) trim(*rand.Rand) {
-	w.quiesce()
-	w.observe()
-	log := &w.logs[messages.TrimmableLog]
-	low, head := log.horizon, log.head()
-	w.trimming = true
-	ctx, cancel := within()
-	defer cancel()
-	trimmed, err := w.bus.Trim(ctx)
-	w.must(err, "trim")
-	horizon := uint64(trimmed.Horizon)
-	if trimmed.Entries != horizon-low || horizon < low {
-		w.fail("trimmed %+v from horizon %d", trimmed, low)
+// idle lets the bus do by itself what it does within a second: order what is
+// staged, sync, write its second mark. That takes real time, so it is rare,
+// but where durability is none: there the mark must wait.
+func (w *world) idle(d *rand.Rand) {
+	if d.IntN(8) > 0 && !w.durability.None {
+		return
 	}
-	w.checkHorizon(low, horizon, head)
-	w.note(func() { log.horizon, w.trimming = horizon, false })
+	w.append(d)
+	w.wait(w.pending())
+	time.Sleep(time.Second + 50*time.Millisecond)
+	w.mayFail(d)
 }
 
-func (w *world) observeStep(*rand.Rand) { w.observe() }
+// mayFail has the power fail now, or not.
+func (w *world) mayFail(d *rand.Rand) {
+	if d.IntN(4) == 0 {
+		w.disk.failNow()
+		w.alive()
+	}
+}

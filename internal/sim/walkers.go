@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -8,6 +9,8 @@ import (
 	"runtime"
 	"slices"
 	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/retinue-go/retinue"
 	"github.com/retinue-go/retinue/followers"
@@ -23,25 +26,40 @@ type walker struct {
 	// keyed: it has a sequence key. It is never moved, but its parked entries
 	// are replayed.
 	keyed bool
+	// kinds are what its filter passes, nil for all.
+	kinds []string
 
+	history
+	// life counts how often it was new.
+	life int
+	// known: it was followed, and nobody asked to forget it.
+	known bool
 	// paused; pausing: a change of it was asked for and not answered.
 	paused, pausing bool
+}
+
+// history is what was done to a walker since it was new.
+type history struct {
+	start uint64 // where it began
 	// floor is what its durable cursor was known to have reached.
 	floor uint64
 	seeks []jump
 	// seeking was asked for and not answered.
-	seeking *jump
-	cures   []replay
-	curing  *replay
+	seeking  *jump
+	removals []removal
+	removing *removal
 }
 
 // jump is a Seek.
 type jump struct{ from, to uint64 }
 
-// replay of parked entries, while the cursor stood at a place.
-type replay struct {
-	at  uint64
-	ids []uint64
+// removal of parked entries by Replay or Drop, while the cursor stood at a
+// place, and the follower had passed each of them some times.
+type removal struct {
+	at      uint64
+	ids     []uint64
+	passes  []int
+	dropped bool
 }
 
 // attempts is what an entry gets before it is put aside. A crash during a turn
@@ -55,8 +73,11 @@ func newWalkers() []*walker {
 		{name: "every", log: messages.TrimmableLog, poison: followers.Skip},
 		{name: "batch", log: messages.TrimmableLog, poison: followers.Park},
 		{name: "keyed", log: messages.Permanent, poison: followers.Park, keyed: true},
+		{name: "raw", log: messages.Permanent, poison: followers.Park, kinds: []string{deposit{}.EventType().Kind}},
 	}
 }
+
+func (f *walker) wants(kind string) bool { return f.kinds == nil || slices.Contains(f.kinds, kind) }
 
 // trouble is what a turn does wrong by plan.
 type trouble int
@@ -66,6 +87,7 @@ const (
 	returns
 	panics
 	exits
+	stops // the raw behaviour; the others return
 )
 
 // plan says how the turns of a follower over an entry fail: none, the first
@@ -74,7 +96,7 @@ func (w *world) plan(f *walker, kind string, tag uint64) (what trouble, times in
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%d %s %s %d", w.seed, f.name, kind, tag)
 	d := rand.New(rand.NewPCG(h.Sum64(), 1))
-	what = returns + trouble(d.IntN(3))
+	what = returns + trouble(d.IntN(4))
 	switch n := d.IntN(100); {
 	case n < 4 && f.poison != followers.Halt:
 		return what, attempts
@@ -90,11 +112,14 @@ func (w *world) poisoned(f *walker, s sight) bool {
 	return times == attempts
 }
 
-var errPlanned = errors.New("fails by plan")
+var (
+	errPlanned = errors.New("fails by plan")
+	errStops   = fmt.Errorf("stops itself, where it can: %w", errPlanned)
+)
 
 // stumble fails by plan.
 func (w *world) stumble(f *walker, t *followers.Turn, e messages.Entry) error {
-	if f.keyed && w.healed.Load() {
+	if w.healed.Load() && w.replaying.Load() == f {
 		return nil
 	}
 	tag, err := tagOf(e)
@@ -112,26 +137,49 @@ func (w *world) stumble(f *walker, t *followers.Turn, e messages.Entry) error {
 		panic(errPlanned)
 	case exits:
 		runtime.Goexit()
+	case stops:
+		return errStops
 	}
 	return nil
 }
 
 // follow starts the followers.
 func (w *world) follow() {
+	w.listen()
 	for _, f := range w.walkers {
+		if _, known := w.look(f); !known {
+			w.fresh(f, w.lowest(f.log))
+		}
 		w.must(w.bus.Follow(w.follower(f)), "follow %q", f.name)
+		w.note(func() { f.known = true })
 	}
 	w.alive()
+}
+
+// lowest is the first id of a log that is still there.
+func (w *world) lowest(log messages.Log) uint64 { return w.logs[log].horizon }
+
+// fresh is a follower that begins, once more or for the first time.
+func (w *world) fresh(f *walker, start uint64) {
+	w.note(func() { f.history, f.life, f.paused, f.pausing = history{start: start}, f.life+1, false, false })
 }
 
 // follower declares a walker. A turn that fails has written before.
 func (w *world) follower(f *walker) followers.Follower {
 	def := followers.Follower{
-		Name: f.name, Log: f.log, Trimmed: followers.Jump,
+		Name: f.name, Log: f.log, Trimmed: followers.Jump, Filter: messages.Filter{Kinds: f.kinds},
 		Restart: followers.Restart{Initial: 100 * time.Microsecond, Max: 100 * time.Microsecond},
 		Poison:  followers.Poison{Action: f.poison, After: attempts},
 	}
-	react := func(t *followers.Turn) error { return w.react(f, t, t.Entry()) }
+	every := func(t *followers.Turn) error { return w.react(f, t, t.Entry()) }
+	batch := func(t *followers.Turn, entries []messages.Entry) error {
+		for _, e := range entries {
+			if err := w.react(f, t, e); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	switch f.name {
 	case "typed":
 		def.Reactions = []followers.Reaction{
@@ -141,26 +189,24 @@ func (w *world) follower(f *walker) followers.Follower {
 						return err
 					}
 				}
-				return react(t)
+				return every(t)
 			}),
-			followers.On(func(t *followers.Turn, _ remark) error { return react(t) }),
+			followers.On(func(t *followers.Turn, _ remark) error { return every(t) }),
 		}
 	case "every":
-		def.Every = react
+		def.Every, def.Sync = every, w.seed%4 == 0
 	case "batch":
-		def.Batch = func(t *followers.Turn, entries []messages.Entry) error {
-			for _, e := range entries {
-				if err := w.react(f, t, e); err != nil {
-					return err
-				}
-			}
-			return nil
-		}
+		def.Batch = batch
 	case "keyed":
-		def.Every, def.Key = react, func(e messages.Entry) string {
+		if def.Every = every; w.seed%2 == 0 {
+			def.Every, def.Batch = nil, batch
+		}
+		def.Key = func(e messages.Entry) string {
 			tag, _ := tagOf(e)
 			return sequence(tag)
 		}
+	case "raw":
+		def.Props = actor.PropsFromProducer(func() actor.Actor { return newScribe(w, f) })
 	}
 	return def
 }
@@ -173,116 +219,89 @@ func sequence(tag uint64) string { return []string{"", "a", "b", "c", "d"}[tag%5
 // react adds one to what the follower has of the entry, and to its total, and
 // fails afterwards, if it does.
 func (w *world) react(f *walker, t *followers.Turn, e messages.Entry) error {
+	w.tell(&e)
 	id, _, err := messages.Span(e, e.Log)
 	if err != nil {
 		return err
 	}
-	for _, key := range []string{"total", entryName(id)} {
-		value, err := t.Get([]byte(key))
+	if err := w.checkPlace(f, t, id); err != nil {
+		return err
+	}
+	if _, err := add(t, "total"); err != nil {
+		return err
+	}
+	n, err := add(t, entryName(id))
+	if err != nil {
+		return err
+	}
+	if w.shared && w.writesBeside(f) {
+		batch, err := retinue.TurnBatch(t)
 		if err != nil {
 			return err
 		}
-		if err := t.Set([]byte(key), fmt.Append(nil, countOf(value)+1)); err != nil {
+		if err := batch.Set([]byte(f.beside()+entryName(id)), n, nil); err != nil {
 			return err
 		}
 	}
 	return w.stumble(f, t, e)
 }
 
-func entryName(id uint64) string { return fmt.Sprintf("entry %d", id) }
+// checkPlace counts the turns that came out of order: Seek and Replay alone
+// lead back.
+func (w *world) checkPlace(f *walker, t *followers.Turn, id uint64) error {
+	if w.replaying.Load() == f {
+		return nil
+	}
+	last, err := t.Get([]byte("last"))
+	if err != nil {
+		return err
+	}
+	if id <= uint64(countOf(last)) {
+		if _, err := add(t, "back"); err != nil {
+			return err
+		}
+	}
+	return t.Set([]byte("last"), fmt.Append(nil, id))
+}
+
+func add(t *followers.Turn, key string) (sum []byte, err error) {
+	value, err := t.Get([]byte(key))
+	if err != nil {
+		return nil, err
+	}
+	sum = fmt.Append(nil, countOf(value)+1)
+	return sum, t.Set([]byte(key), sum)
+}
+
+// writesBeside: its turns write into the program's own keys as well.
+func (w *world) writesBeside(f *walker) bool { return f.name != "typed" }
+
+// beside is what those keys begin with.
+func (f *walker) beside() string { return fmt.Sprintf("turn of %s %d: ", f.name, f.life) }
+
+const entryPrefix = "entry "
+
+func entryName(id uint64) string { return fmt.Sprintf("%s%d", entryPrefix, id) }
 
 func countOf(value []byte) (n int) {
-	_, _ = fmt.Sscan(string(value), &n)
+	_, _ = fmt.Fscan(bytes.NewReader(value), &n)
 	return n
 }
 
-func (w *world) status(f *walker) retinue.FollowerStatus {
+// look returns what Status says of a follower, if the store knows it.
+func (w *world) look(f *walker) (s retinue.FollowerStatus, known bool) {
 	for _, s := range w.bus.Status().Followers {
 		if s.Name == f.name {
-			return s
+			return s, true
 		}
 	}
-	return retinue.FollowerStatus{Name: f.name, Log: f.log, Cursor: 1}
+	return retinue.FollowerStatus{}, false
 }
 
-// seek moves a cursor, where nothing has moved it first.
-func (w *world) seek(d *rand.Rand) {
-	f := w.walkers[d.IntN(3)]
-	part := d.Uint64N(1001)
-	low := uint64(1)
-	if f.log == messages.TrimmableLog {
-		low = w.bus.Status().Trimmable.Horizon
+func (w *world) status(f *walker) retinue.FollowerStatus {
+	s, known := w.look(f)
+	if !known {
+		w.fail("follower %q is not in Status", f.name)
 	}
-	s := w.status(f)
-	if low > s.Head {
-		return
-	}
-	to := low + (s.Head-low)*part/1000
-	move := jump{s.Cursor, to}
-	w.note(func() { f.floor, f.seeking = min(f.floor, to), &move })
-	ctx, cancel := within()
-	defer cancel()
-	err := w.bus.Seek(ctx, f.name, s.Position(), position(f.log, to))
-	if err != nil && !errors.Is(err, messages.ErrCursorMoved) {
-		w.fail("seek follower %q from %d to %d: %v", f.name, s.Cursor, to, err)
-	}
-	w.note(func() {
-		f.seeking = nil
-		if err == nil {
-			f.seeks, f.floor = append(f.seeks, move), min(f.floor, to)
-		}
-	})
-}
-
-func (w *world) pause(d *rand.Rand) {
-	f := w.walkers[d.IntN(len(w.walkers))]
-	if f.paused {
-		w.resume(f)
-		return
-	}
-	w.pauseNow(f)
-}
-
-func (w *world) pauseNow(f *walker) {
-	ctx, cancel := within()
-	defer cancel()
-	w.note(func() { f.pausing = true })
-	w.must(w.bus.Pause(ctx, f.name), "pause")
-	w.note(func() { f.paused, f.pausing = true, false })
-}
-
-func (w *world) resume(f *walker) {
-	ctx, cancel := within()
-	defer cancel()
-	w.note(func() { f.pausing = true })
-	w.must(w.bus.Resume(ctx, f.name), "resume")
-	w.note(func() { f.paused, f.pausing = false, false })
-}
-
-func (w *world) cureStep(*rand.Rand) { w.cure() }
-
-// cure replays all that the keyed follower has parked.
-func (w *world) cure() {
-	f := w.walkers[3]
-	if w.pauseNow(f); !f.paused {
-		return
-	}
-	c := replay{at: w.status(f).Cursor}
-	for id := range w.aside(f) {
-		c.ids = append(c.ids, id)
-	}
-	slices.Sort(c.ids)
-	w.note(func() { f.curing = &c })
-	w.healed.Store(true)
-	defer w.healed.Store(false) // also where the power fails
-	ctx, cancel := within()
-	defer cancel()
-	done, err := w.bus.Replay(ctx, f.name, retinue.Replay{All: true})
-	w.must(err, "replay %v", c.ids)
-	if n := len(c.ids); done.Found != n || done.Done != n {
-		w.fail("replay of %v: %+v", c.ids, done)
-	}
-	w.healed.Store(false)
-	w.note(func() { f.curing, f.cures = nil, append(f.cures, c) })
-	w.resume(f)
+	return s
 }
