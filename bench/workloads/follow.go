@@ -1,0 +1,220 @@
+package workloads
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/retinue-go/retinue/bench/measure"
+	"github.com/retinue-go/retinue/bench/systems"
+	"github.com/retinue-go/retinue/followers"
+	"github.com/retinue-go/retinue/messages"
+)
+
+// catchUp is what a follower does with the log.
+type catchUp struct {
+	name    string // the variant
+	payment bool   // the log holds payments, reacted to by type
+	sync    bool
+	log     messages.Log
+}
+
+// durability of the follower's commits.
+func (c catchUp) durability() string {
+	if c.sync {
+		return measure.Synced
+	}
+	return measure.Unsynced
+}
+
+// follower number i, which sets one key per entry to 24 bytes.
+func (c catchUp) follower(i int) followers.Follower {
+	f := followers.Follower{Name: fmt.Sprint("f", i), Sync: c.sync, Log: c.log}
+	key, value := make([]byte, 8), make([]byte, systems.ReactionSize)
+	set := func(t *followers.Turn) error {
+		e := t.Entry()
+		binary.BigEndian.PutUint64(key, uint64(e.TrimmableID))
+		return t.Set(key, value)
+	}
+	if !c.payment {
+		f.Every = set
+		return f
+	}
+	f.Reactions = []followers.Reaction{followers.On(func(t *followers.Turn, e systems.Payment) error {
+		binary.BigEndian.PutUint64(value, e.Sats)
+		return set(t)
+	})}
+	return f
+}
+
+// followGroups has F followers catch up with a log that lies in tables.
+// events_per_s counts deliveries: entries times followers.
+func followGroups(p Plan) []measure.Group {
+	one := []catchUp{
+		{name: "every"}, {name: "every", sync: true},
+		{name: "reaction", payment: true}, {name: "reaction", payment: true, sync: true},
+	}
+	groups := []measure.Group{followGroup(p, 1, p.Entries, one)}
+	if p.Short {
+		groups = append(groups, followGroup(p, 8, p.Entries/4, one[:1]), followGroup(p, 64, p.Entries/16, one[:1]))
+	} else {
+		groups = append(groups, followGroup(p, 8, p.Entries, one), followGroup(p, 64, p.Entries, one[:1]))
+	}
+	return p.chosen(groups...)
+}
+
+func followGroup(p Plan, count, entries int, variants []catchUp) measure.Group {
+	payloads := systems.Payloads(128)
+	var template string
+	point := measure.Result{Workload: "follow", Followers: count, Payload: 128, Entries: entries}
+	var g measure.Group
+	for _, v := range variants {
+		r := point
+		r.System, r.Variant, r.Durability = "retinue", v.name, v.durability()
+		g.Cases = append(g.Cases, measure.Case{Result: r, Run: func(ctx context.Context, dir string) (measure.Sample, error) {
+			from := filepath.Join(template, "bytes")
+			if v.payment {
+				from = filepath.Join(template, "json")
+			}
+			if err := clone(from, dir); err != nil {
+				return measure.Sample{}, err
+			}
+			return follow(ctx, p.config(dir, payloads), entries, count, v)
+		}})
+	}
+	if count == 1 {
+		g.Cases = append(g.Cases, rawFollow(p, point, &template, payloads)...)
+		if !p.Short {
+			g.Cases = append(g.Cases, peerFollow(p, point, payloads)...)
+		}
+	}
+	g.Setup = func(ctx context.Context, dir string) error {
+		template = dir
+		return fillTemplates(ctx, p, dir, entries, payloads)
+	}
+	return g
+}
+
+// fillTemplates makes the logs that followers catch up with.
+func fillTemplates(ctx context.Context, p Plan, dir string, entries int, payloads [][]byte) error {
+	for _, name := range []string{"bytes", "json", "raw"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+			return err
+		}
+	}
+	return errors.Join(
+		fillRetinue(ctx, p.config(filepath.Join(dir, "bytes"), payloads), entries, inBytes),
+		fillRetinue(ctx, p.config(filepath.Join(dir, "json"), payloads), entries, inJSON(128)),
+		fillPebble(ctx, p.config(filepath.Join(dir, "raw"), payloads), entries),
+	)
+}
+
+// follow measures from the start of the followers until all have passed the
+// last entry, durably.
+func follow(ctx context.Context, c systems.Config, entries, count int, v catchUp) (measure.Sample, error) {
+	r, err := systems.OpenRetinue(c)
+	if err != nil {
+		return measure.Sample{}, err
+	}
+	names := make([]string, count)
+	s, err := measure.Timed(entries*count, func() error {
+		for i := range count {
+			f := v.follower(i)
+			names[i] = f.Name
+			if err := r.Follow(f); err != nil {
+				return err
+			}
+		}
+		return r.CaughtUp(ctx, names...)
+	})
+	return s, errors.Join(err, r.Close())
+}
+
+// rawFollow is what Pebble itself does with the same log: read it, read it and
+// set the keys in batches of 256, and commit one transaction per event.
+func rawFollow(p Plan, point measure.Result, template *string, payloads [][]byte) []measure.Case {
+	perEvent := min(point.Entries, 100_000)
+	perSync := min(point.Entries, 2_000)
+	type how struct {
+		system, variant, durability string
+		entries                     int
+		run                         func(*systems.Pebble, context.Context, int) error
+	}
+	var cases []measure.Case
+	for _, h := range []how{
+		{"pebble", "scan", measure.Unsynced, point.Entries, (*systems.Pebble).Scan},
+		{"pebble", "scan+set", measure.Unsynced, point.Entries, systems.ScanAndSet(false)},
+		{"pebble", "scan+set", measure.Synced, point.Entries, systems.ScanAndSet(true)},
+		{"pertxn", "", measure.Unsynced, perEvent, systems.PerTransaction(false)},
+		{"pertxn", "", measure.Synced, perSync, systems.PerTransaction(true)},
+	} {
+		r := point
+		r.System, r.Variant, r.Durability, r.Entries = h.system, h.variant, h.durability, h.entries
+		cases = append(cases, measure.Case{Result: r, Run: func(ctx context.Context, dir string) (measure.Sample, error) {
+			if err := clone(filepath.Join(*template, "raw"), dir); err != nil {
+				return measure.Sample{}, err
+			}
+			db, err := systems.OpenPebble(p.config(dir, payloads))
+			if err != nil {
+				return measure.Sample{}, err
+			}
+			s, err := measure.Timed(h.entries, func() error { return h.run(db, ctx, h.entries) })
+			return s, errors.Join(err, db.Close())
+		}})
+	}
+	return cases
+}
+
+// peerEntries is how many events a peer catches up with: few are fast enough
+// for more.
+const peerEntries = 100_000
+
+func peerFollow(p Plan, point measure.Result, payloads [][]byte) []measure.Case {
+	point.Entries = min(point.Entries, peerEntries)
+	var cases []measure.Case
+	for _, peer := range systems.Peers() {
+		if _, can := peer.Log.(systems.Consumer); !can {
+			continue
+		}
+		for _, later := range []bool{false, true}[:1+count(peer.LaterSync)] {
+			r := point
+			r.System, r.Durability = peer.Name, peer.Reactions
+			if later {
+				r.Durability = measure.Unsynced
+			}
+			cases = append(cases, measure.Case{Result: r, Run: func(ctx context.Context, dir string) (measure.Sample, error) {
+				c := p.config(dir, payloads)
+				c.Unsynced = later
+				return consume(ctx, peer, c, point.Entries)
+			}})
+		}
+	}
+	return cases
+}
+
+func count(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+// consume fills a peer's log and measures how one consumer catches up.
+func consume(ctx context.Context, peer systems.Peer, c systems.Config, n int) (measure.Sample, error) {
+	log, err := peer.Open(c)
+	if err != nil {
+		return measure.Sample{}, err
+	}
+	const batch = 1000
+	for done := 0; done < n && err == nil; done += batch {
+		err = log.(systems.BatchAppender).AppendBatch(ctx, uint64(done), min(batch, n-done))
+	}
+	var s measure.Sample
+	if err == nil {
+		s, err = measure.Timed(n, func() error { return log.(systems.Consumer).Consume(ctx, n) })
+	}
+	return s, errors.Join(err, log.Close())
+}

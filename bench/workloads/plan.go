@@ -1,0 +1,93 @@
+package workloads
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/retinue-go/retinue/bench/measure"
+	"github.com/retinue-go/retinue/bench/systems"
+	"github.com/retinue-go/retinue/persistence"
+)
+
+// Plan says what of the workloads is run, and how large.
+type Plan struct {
+	// Profile of Retinue and raw Pebble, and its name.
+	Profile     persistence.Profile
+	ProfileName string
+	// Systems to run; empty means all.
+	Systems []string
+	// Duration of one timed run, after a warm-up of a fifth of it.
+	Duration time.Duration
+	// Entries of a log to catch up with.
+	Entries int
+	// Scale of the workloads that fix their own numbers of entries.
+	Scale float64
+	// Short leaves out what is not needed to see that nothing became slow.
+	Short bool
+}
+
+// Workload is a named part of the comparison.
+type Workload struct {
+	Name, Title string
+	Groups      func(Plan) []measure.Group
+	// InShort: the workload has a part in a short run.
+	InShort bool
+}
+
+// All workloads, in the order in which they are run.
+func All() []Workload {
+	return []Workload{
+		{"append", "durable append, P blocking producers", appendGroups, true},
+		{"follow", "catch-up of F followers that set one key per entry", followGroups, true},
+	}
+}
+
+func (p Plan) warmUp() time.Duration { return p.Duration / 5 }
+
+// scaled is n entries at the plan's scale, at least 1000.
+func (p Plan) scaled(n int) int { return max(1000, int(float64(n)*p.Scale)) }
+
+func (p Plan) config(dir string, payloads [][]byte) systems.Config {
+	return systems.Config{Dir: dir, Profile: p.Profile, Payloads: payloads}
+}
+
+// wants reports whether a system is to be run.
+func (p Plan) wants(system string) bool {
+	return len(p.Systems) == 0 || slices.Contains(p.Systems, system)
+}
+
+// chosen keeps the cases of the systems that are wanted. A group without any
+// is dropped.
+func (p Plan) chosen(groups ...measure.Group) []measure.Group {
+	var kept []measure.Group
+	for _, g := range groups {
+		g.Cases = slices.DeleteFunc(g.Cases, func(c measure.Case) bool { return !p.wants(c.System) })
+		for i := range g.Cases {
+			g.Cases[i].Profile = p.ProfileName
+		}
+		if len(g.Cases) > 0 {
+			kept = append(kept, g)
+		}
+	}
+	return kept
+}
+
+// Known are the names of all systems.
+func Known() []string {
+	names := []string{"retinue", "pebble", "pebble-goroutines", "pertxn"}
+	for _, peer := range systems.Peers() {
+		names = append(names, peer.Name)
+	}
+	return names
+}
+
+// Check returns what is wrong with names of systems.
+func Check(names []string) error {
+	for _, name := range names {
+		if !slices.Contains(Known(), name) {
+			return fmt.Errorf("no system %q, there are %q", name, Known())
+		}
+	}
+	return nil
+}

@@ -1,0 +1,102 @@
+package workloads
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/retinue-go/retinue/bench/systems"
+	"github.com/retinue-go/retinue/messages"
+)
+
+// A template is the directory of a closed store that runs start from. A run
+// works on a clone: its tables are hard links, because Pebble never changes
+// them, and everything else is copied.
+
+// clone makes a copy of the store in from below to, which exists.
+func clone(from, to string) error {
+	return filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(to, name)
+		switch {
+		case entry.IsDir():
+			return os.MkdirAll(target, 0o700)
+		case filepath.Ext(name) == ".sst":
+			return os.Link(path, target)
+		}
+		return copyFile(path, target)
+	})
+}
+
+func copyFile(from, to string) (err error) {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	_, err = io.Copy(out, in)
+	return err
+}
+
+// fillRetinue makes a store of n entries in c.Dir and closes it twice, so that
+// all of it lies in tables.
+func fillRetinue(ctx context.Context, c systems.Config, n int, pick func(*systems.Retinue, int) messages.Event) error {
+	r, err := systems.OpenRetinue(c)
+	if err != nil {
+		return err
+	}
+	err = r.Fill(ctx, n, func(i int) messages.Event { return pick(r, i) })
+	if err := errors.Join(err, r.Close()); err != nil {
+		return err
+	}
+	if r, err = systems.OpenRetinue(c); err != nil {
+		return err
+	}
+	return r.Close()
+}
+
+// fillPebble does the same with raw Pebble.
+func fillPebble(ctx context.Context, c systems.Config, n int) error {
+	db, err := systems.OpenPebble(c)
+	if err != nil {
+		return err
+	}
+	err = db.Fill(ctx, n)
+	if err == nil {
+		err = db.DB.Flush()
+	}
+	return errors.Join(err, db.Close())
+}
+
+// inBytes are the persistent events of the config.
+func inBytes(r *systems.Retinue, i int) messages.Event { return r.Pick(i) }
+
+// inJSON are persistent events for typed reactions, of size bytes.
+func inJSON(size int) func(*systems.Retinue, int) messages.Event {
+	payment := systems.NewPayment(size)
+	return func(*systems.Retinue, int) messages.Event { return payment }
+}
+
+// mixed are persistent and trimmable events in turn.
+func mixed(r *systems.Retinue, i int) messages.Event {
+	e := r.Pick(i)
+	if i%2 == 1 {
+		return systems.Scrap(e.(systems.Event))
+	}
+	return e
+}
+
