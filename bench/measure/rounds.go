@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"time"
 )
 
 // Case is one system at one point of a workload.
@@ -37,6 +38,9 @@ type Runner struct {
 	Dir string
 	// Rounds of every group, at least 1.
 	Rounds int
+	// Budget, if not 0, ends a group when that much time has passed: no round
+	// is begun after it but the first.
+	Budget time.Duration
 	// Progress hears of every case that has been run.
 	Progress func(format string, args ...any)
 }
@@ -44,6 +48,7 @@ type Runner struct {
 // Run runs the rounds of a group and returns a result for every case that did
 // not fail, in the order of the cases, and the failures.
 func (r Runner) Run(ctx context.Context, g Group) ([]Result, error) {
+	began := time.Now()
 	if g.Setup != nil {
 		dir, err := os.MkdirTemp(r.Dir, "setup-")
 		if err != nil {
@@ -62,6 +67,9 @@ func (r Runner) Run(ctx context.Context, g Group) ([]Result, error) {
 		rounds = min(rounds, g.Rounds)
 	}
 	for round := range rounds {
+		if round > 0 && r.Budget > 0 && time.Since(began) > r.Budget {
+			break
+		}
 		for i := range g.Cases {
 			i = (i + round) % len(g.Cases)
 			if failed[i] != nil {

@@ -86,7 +86,8 @@ var (
 var followBars = []bar{
 	{"follow, 1 follower, unsynced, of raw Pebble's scan (1,500,000/s where that gives 6,000,000/s)", 0.25, false, "x", ratio(rate, followed, scanned)},
 	{"follow, 1 follower, synced, of raw Pebble's scan (500,000/s where that gives 6,000,000/s)", 1. / 12, false, "x", ratio(rate, followSync, scanned)},
-	{"follow, 1 follower, against the best peer", 5, false, "x", overBest(followed, line{workload: "follow", followers: 1})},
+	{"follow, 1 follower, unsynced, against the best peer, however durable", 5, false, "x", overBest(followed, line{workload: "follow", followers: 1})},
+	{"follow, 1 follower, synced, against the best synced peer", 5, false, "x", overBest(followSync, line{workload: "follow", followers: 1, durability: measure.Synced})},
 	{"follow, 1 follower, synced, against one synced transaction per event", 50, false, "x", ratio(rate, followSync, line{workload: "follow", system: "pertxn", durability: measure.Synced})},
 	{"trimmable log, half persistent, of the permanent log", 0.6, false, "x", ratio(rate, line{workload: "follow-trimmable", variant: "trimmable"}, line{workload: "follow-trimmable", variant: "permanent"})},
 	{"64 followers, 64 producers: appended, of the same without followers", 0.6, false, "x", ratio(rate, fannedOut, line{workload: "fanout", system: "retinue", producers: 64, variant: "none"})},

@@ -67,6 +67,9 @@ type Peer struct {
 	Durability string
 	// Reactions is the durability of Consume; empty means Durability.
 	Reactions string
+	// Consumes says what Consume leaves out, as a variant; empty where a step
+	// is one transaction with its reactions.
+	Consumes string
 	// Note says what acknowledged means, in one line.
 	Note string
 	// LaterSync: Config.Unsynced has a meaning.
@@ -78,7 +81,11 @@ type Peer struct {
 
 // Peers in the order of the tables.
 func Peers() []Peer {
-	return []Peer{}
+	return []Peer{
+		natsPeer("nats", true), natsPeer("nats-default", false),
+		boltPeer(), badgerPeer(), sqlitePeer("sqlite-modernc", "sqlite"), sqlitePeer("sqlite-mattn", "sqlite3"),
+		tidwallPeer(), watermillPeer(),
+	}
 }
 
 // Payloads returns different events of size bytes each: JSON-like, and about

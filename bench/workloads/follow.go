@@ -1,12 +1,14 @@
 package workloads
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/retinue-go/retinue/bench/measure"
 	"github.com/retinue-go/retinue/bench/systems"
@@ -93,23 +95,32 @@ func followGroup(p Plan, count, entries int, variants []catchUp) measure.Group {
 	}
 	g.Setup = func(ctx context.Context, dir string) error {
 		template = dir
-		return fillTemplates(ctx, p, dir, entries, payloads)
+		fills := map[string]func(systems.Config) error{
+			"bytes": func(c systems.Config) error { return fillRetinue(ctx, c, entries, inBytes) },
+		}
+		if count == 1 {
+			fills["raw"] = func(c systems.Config) error { return fillPebble(ctx, c, entries) }
+		}
+		if slices.ContainsFunc(variants, func(v catchUp) bool { return v.payment }) {
+			fills["json"] = func(c systems.Config) error { return fillRetinue(ctx, c, entries, inJSON(128)) }
+		}
+		return p.fill(dir, payloads, fills)
 	}
 	return g
 }
 
-// fillTemplates makes the logs that followers catch up with.
-func fillTemplates(ctx context.Context, p Plan, dir string, entries int, payloads [][]byte) error {
-	for _, name := range []string{"bytes", "json", "raw"} {
-		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+// fill makes one template per name, each below dir.
+func (p Plan) fill(dir string, payloads [][]byte, fills map[string]func(systems.Config) error) error {
+	for name, fill := range fills {
+		at := filepath.Join(dir, name)
+		if err := os.Mkdir(at, 0o700); err != nil {
 			return err
 		}
+		if err := fill(p.config(at, payloads)); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
 	}
-	return errors.Join(
-		fillRetinue(ctx, p.config(filepath.Join(dir, "bytes"), payloads), entries, inBytes),
-		fillRetinue(ctx, p.config(filepath.Join(dir, "json"), payloads), entries, inJSON(128)),
-		fillPebble(ctx, p.config(filepath.Join(dir, "raw"), payloads), entries),
-	)
+	return nil
 }
 
 // follow measures from the start of the followers until all have passed the
@@ -181,7 +192,7 @@ func peerFollow(p Plan, point measure.Result, payloads [][]byte) []measure.Case 
 		}
 		for _, later := range []bool{false, true}[:1+count(peer.LaterSync)] {
 			r := point
-			r.System, r.Durability = peer.Name, peer.Reactions
+			r.System, r.Variant, r.Durability = peer.Name, peer.Consumes, cmp.Or(peer.Reactions, peer.Durability)
 			if later {
 				r.Durability = measure.Unsynced
 			}

@@ -99,4 +99,3 @@ func mixed(r *systems.Retinue, i int) messages.Event {
 	}
 	return e
 }
-
