@@ -86,7 +86,7 @@ func (s settings) plans() []workloads.Plan {
 	var plans []workloads.Plan
 	for _, name := range s.profiles {
 		plan := s.plan
-		plan.Profile, plan.ProfileName = profiles[name], name
+		plan.Profile, plan.ProfileName, plan.OnlyProfile = profiles[name], name, len(s.profiles) == 1
 		plans = append(plans, plan)
 	}
 	return plans

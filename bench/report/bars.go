@@ -7,7 +7,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/retinue-go/retinue/bench/measure"
-	"github.com/retinue-go/retinue/bench/systems"
+	"github.com/retinue-go/retinue/bench/peers"
 )
 
 // bar is one demand on a run.
@@ -121,7 +121,7 @@ func overRaw(producers, payload int) func(figures) (float64, bool) {
 func overBest(of, among line) func(figures) (float64, bool) {
 	return func(f figures) (float64, bool) {
 		best := 0.0
-		for _, peer := range systems.Peers() {
+		for _, peer := range peers.All() {
 			among.system = peer.Name
 			for _, r := range f.all(among) {
 				if v := rate(r); v != nil {

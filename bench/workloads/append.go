@@ -2,10 +2,10 @@ package workloads
 
 import (
 	"context"
-	"errors"
 
+	"github.com/retinue-go/retinue/bench/engines"
 	"github.com/retinue-go/retinue/bench/measure"
-	"github.com/retinue-go/retinue/bench/systems"
+	"github.com/retinue-go/retinue/bench/peers"
 )
 
 var (
@@ -22,7 +22,7 @@ func appendGroups(p Plan) []measure.Group {
 	}
 	var groups []measure.Group
 	for _, size := range sizes {
-		payloads := systems.Payloads(size)
+		payloads := engines.Payloads(size)
 		for _, producers := range producerCounts {
 			groups = append(groups, appendGroup(p, producers, payloads))
 		}
@@ -31,86 +31,71 @@ func appendGroups(p Plan) []measure.Group {
 }
 
 func appendGroup(p Plan, producers int, payloads [][]byte) measure.Group {
-	point := measure.Result{
-		Workload: "append", Producers: producers, Payload: len(payloads[0]), Durability: measure.Synced,
-	}
-	config := func(dir string) systems.Config {
+	config := func(dir string) engines.Config {
 		c := p.config(dir, payloads)
 		c.Producers = producers
 		return c
 	}
 	named := func(system, durability string) measure.Result {
-		r := point
-		r.System, r.Durability = system, durability
-		return r
+		return measure.Result{
+			Workload: "append", System: system, Durability: durability, Producers: producers, Payload: len(payloads[0]),
+		}
 	}
 	g := measure.Group{Cases: []measure.Case{
 		{Result: named("pebble", measure.Synced), Raw: true, Run: func(ctx context.Context, dir string) (measure.Sample, error) {
 			return p.rawBatches(ctx, config(dir), producers)
 		}},
 		{Result: named("retinue", measure.Synced), OverRaw: true, Run: func(ctx context.Context, dir string) (measure.Sample, error) {
-			r, err := systems.OpenRetinue(config(dir))
-			if err != nil {
-				return measure.Sample{}, err
-			}
-			return p.produce(ctx, r, r, producers)
+			return within(engines.OpenRetinue, config(dir), func(r *engines.Retinue) (measure.Sample, error) {
+				return p.produce(ctx, producers, r.Append)
+			})
 		}},
 		{Result: named("pebble-goroutines", measure.Synced), Run: func(ctx context.Context, dir string) (measure.Sample, error) {
-			db, err := systems.OpenPebble(config(dir))
-			if err != nil {
-				return measure.Sample{}, err
-			}
-			return p.produce(ctx, db, db, producers)
+			return within(engines.OpenPebble, config(dir), func(db *engines.Pebble) (measure.Sample, error) {
+				return p.produce(ctx, producers, db.Append)
+			})
 		}},
 	}}
 	if p.Short {
 		return g
 	}
-	for _, peer := range systems.Peers() {
-		if _, can := peer.Log.(systems.Appender); !can {
-			continue
-		}
+	for _, peer := range able[peers.Appender]() {
 		g.Cases = append(g.Cases, measure.Case{Result: named(peer.Name, peer.Durability), Run: func(ctx context.Context, dir string) (measure.Sample, error) {
-			log, err := peer.Open(config(dir))
-			if err != nil {
-				return measure.Sample{}, err
-			}
-			return p.produce(ctx, log, log.(systems.Appender), producers)
+			return within(peer.Open, config(dir), func(log peers.Log) (measure.Sample, error) {
+				return p.produce(ctx, producers, log.(peers.Appender).Append)
+			})
 		}})
 	}
 	return g
 }
 
-// produce drives producers that append one event at a time, and closes log.
-func (p Plan) produce(ctx context.Context, log systems.Log, to systems.Appender, producers int) (measure.Sample, error) {
-	s, err := measure.Drive(ctx, producers, p.warmUp(), p.Duration, func(w *measure.Worker) error {
-		n := uint64(w.Index)
+// produce drives producers that do one event at a time. n is different for
+// each of their events, for a while.
+func (p Plan) produce(ctx context.Context, producers int, do func(ctx context.Context, n uint64) error) (measure.Sample, error) {
+	return measure.Drive(ctx, producers, p.warmUp(), p.Duration, func(w *measure.Worker) error {
+		n := uint64(w.Index) << 20
 		return w.Loop(1, func() error {
 			n++
-			return to.Append(ctx, n)
+			return do(ctx, n)
 		})
 	})
-	return s, errors.Join(err, log.Close())
 }
 
-// rawBatches drives one committer that writes batches of that many entries.
-func (p Plan) rawBatches(ctx context.Context, c systems.Config, batch int) (measure.Sample, error) {
-	db, err := systems.OpenPebble(c)
-	if err != nil {
-		return measure.Sample{}, err
-	}
-	return p.batches(ctx, db, db, batch)
-}
-
-// batches drives one producer that appends batch events at a time, and closes
-// log.
-func (p Plan) batches(ctx context.Context, log systems.Log, to systems.BatchAppender, batch int) (measure.Sample, error) {
-	s, err := measure.Drive(ctx, 1, p.warmUp(), p.Duration, func(w *measure.Worker) error {
+// batches drives one producer that does batch events at a time.
+func (p Plan) batches(ctx context.Context, batch int, do func(ctx context.Context, n uint64, events int) error) (measure.Sample, error) {
+	return measure.Drive(ctx, 1, p.warmUp(), p.Duration, func(w *measure.Worker) error {
 		n := uint64(0)
 		return w.Loop(batch, func() error {
 			n += uint64(batch)
-			return to.AppendBatch(ctx, n, batch)
+			return do(ctx, n, batch)
 		})
 	})
-	return s, errors.Join(err, log.Close())
+}
+
+// rawBatches is raw Pebble with one committer and batches of that many
+// entries of one key.
+func (p Plan) rawBatches(ctx context.Context, c engines.Config, batch int) (measure.Sample, error) {
+	return within(engines.OpenPebble, c, func(db *engines.Pebble) (measure.Sample, error) {
+		return p.batches(ctx, batch, db.AppendBatch)
+	})
 }

@@ -4,14 +4,14 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 
+	"github.com/retinue-go/retinue/bench/engines"
 	"github.com/retinue-go/retinue/bench/measure"
-	"github.com/retinue-go/retinue/bench/systems"
+	"github.com/retinue-go/retinue/bench/peers"
 	"github.com/retinue-go/retinue/followers"
 	"github.com/retinue-go/retinue/messages"
 )
@@ -35,7 +35,7 @@ func (c catchUp) durability() string {
 // follower number i, which sets one key per entry to 24 bytes.
 func (c catchUp) follower(i int) followers.Follower {
 	f := followers.Follower{Name: fmt.Sprint("f", i), Sync: c.sync, Log: c.log}
-	key, value := make([]byte, 8), make([]byte, systems.ReactionSize)
+	key, value := make([]byte, 8), make([]byte, engines.ReactionSize)
 	set := func(t *followers.Turn) error {
 		e := t.Entry()
 		binary.BigEndian.PutUint64(key, uint64(e.TrimmableID))
@@ -45,7 +45,7 @@ func (c catchUp) follower(i int) followers.Follower {
 		f.Every = set
 		return f
 	}
-	f.Reactions = []followers.Reaction{followers.On(func(t *followers.Turn, e systems.Payment) error {
+	f.Reactions = []followers.Reaction{followers.On(func(t *followers.Turn, e engines.Payment) error {
 		binary.BigEndian.PutUint64(value, e.Sats)
 		return set(t)
 	})}
@@ -69,7 +69,7 @@ func followGroups(p Plan) []measure.Group {
 }
 
 func followGroup(p Plan, count, entries int, variants []catchUp) measure.Group {
-	payloads := systems.Payloads(128)
+	payloads := engines.Payloads(128)
 	var template string
 	point := measure.Result{Workload: "follow", Followers: count, Payload: 128, Entries: entries}
 	var g measure.Group
@@ -95,14 +95,14 @@ func followGroup(p Plan, count, entries int, variants []catchUp) measure.Group {
 	}
 	g.Setup = func(ctx context.Context, dir string) error {
 		template = dir
-		fills := map[string]func(systems.Config) error{
-			"bytes": func(c systems.Config) error { return fillRetinue(ctx, c, entries, inBytes) },
+		fills := map[string]func(engines.Config) error{
+			"bytes": func(c engines.Config) error { return fillRetinue(ctx, c, entries, inBytes) },
 		}
 		if count == 1 {
-			fills["raw"] = func(c systems.Config) error { return fillPebble(ctx, c, entries) }
+			fills["raw"] = func(c engines.Config) error { return fillPebble(ctx, c, entries) }
 		}
 		if slices.ContainsFunc(variants, func(v catchUp) bool { return v.payment }) {
-			fills["json"] = func(c systems.Config) error { return fillRetinue(ctx, c, entries, inJSON(128)) }
+			fills["json"] = func(c engines.Config) error { return fillRetinue(ctx, c, entries, inJSON(128)) }
 		}
 		return p.fill(dir, payloads, fills)
 	}
@@ -110,7 +110,7 @@ func followGroup(p Plan, count, entries int, variants []catchUp) measure.Group {
 }
 
 // fill makes one template per name, each below dir.
-func (p Plan) fill(dir string, payloads [][]byte, fills map[string]func(systems.Config) error) error {
+func (p Plan) fill(dir string, payloads [][]byte, fills map[string]func(engines.Config) error) error {
 	for name, fill := range fills {
 		at := filepath.Join(dir, name)
 		if err := os.Mkdir(at, 0o700); err != nil {
@@ -125,23 +125,20 @@ func (p Plan) fill(dir string, payloads [][]byte, fills map[string]func(systems.
 
 // follow measures from the start of the followers until all have passed the
 // last entry, durably.
-func follow(ctx context.Context, c systems.Config, entries, count int, v catchUp) (measure.Sample, error) {
-	r, err := systems.OpenRetinue(c)
-	if err != nil {
-		return measure.Sample{}, err
-	}
-	names := make([]string, count)
-	s, err := measure.Timed(entries*count, func() error {
-		for i := range count {
-			f := v.follower(i)
-			names[i] = f.Name
-			if err := r.Follow(f); err != nil {
-				return err
+func follow(ctx context.Context, c engines.Config, entries, count int, v catchUp) (measure.Sample, error) {
+	return within(engines.OpenRetinue, c, func(r *engines.Retinue) (measure.Sample, error) {
+		return measure.Timed(entries*count, func() error {
+			names := make([]string, count)
+			for i := range count {
+				f := v.follower(i)
+				names[i] = f.Name
+				if err := r.Follow(f); err != nil {
+					return err
+				}
 			}
-		}
-		return r.CaughtUp(ctx, names...)
+			return r.CaughtUp(ctx, names...)
+		})
 	})
-	return s, errors.Join(err, r.Close())
 }
 
 // rawFollow is what Pebble itself does with the same log: read it, read it and
@@ -152,15 +149,15 @@ func rawFollow(p Plan, point measure.Result, template *string, payloads [][]byte
 	type how struct {
 		system, variant, durability string
 		entries                     int
-		run                         func(*systems.Pebble, context.Context, int) error
+		run                         func(*engines.Pebble, context.Context, int) error
 	}
 	var cases []measure.Case
 	for _, h := range []how{
-		{"pebble", "scan", measure.Unsynced, point.Entries, (*systems.Pebble).Scan},
-		{"pebble", "scan+set", measure.Unsynced, point.Entries, systems.ScanAndSet(false)},
-		{"pebble", "scan+set", measure.Synced, point.Entries, systems.ScanAndSet(true)},
-		{"pertxn", "", measure.Unsynced, perEvent, systems.PerTransaction(false)},
-		{"pertxn", "", measure.Synced, perSync, systems.PerTransaction(true)},
+		{"pebble", "scan", measure.Unsynced, point.Entries, (*engines.Pebble).Scan},
+		{"pebble", "scan+set", measure.Unsynced, point.Entries, engines.ScanAndSet(false)},
+		{"pebble", "scan+set", measure.Synced, point.Entries, engines.ScanAndSet(true)},
+		{"pertxn", "", measure.Unsynced, perEvent, engines.PerTransaction(false)},
+		{"pertxn", "", measure.Synced, perSync, engines.PerTransaction(true)},
 	} {
 		r := point
 		r.System, r.Variant, r.Durability, r.Entries = h.system, h.variant, h.durability, h.entries
@@ -168,12 +165,9 @@ func rawFollow(p Plan, point measure.Result, template *string, payloads [][]byte
 			if err := clone(filepath.Join(*template, "raw"), dir); err != nil {
 				return measure.Sample{}, err
 			}
-			db, err := systems.OpenPebble(p.config(dir, payloads))
-			if err != nil {
-				return measure.Sample{}, err
-			}
-			s, err := measure.Timed(h.entries, func() error { return h.run(db, ctx, h.entries) })
-			return s, errors.Join(err, db.Close())
+			return within(engines.OpenPebble, p.config(dir, payloads), func(db *engines.Pebble) (measure.Sample, error) {
+				return measure.Timed(h.entries, func() error { return h.run(db, ctx, h.entries) })
+			})
 		}})
 	}
 	return cases
@@ -186,46 +180,34 @@ const peerEntries = 100_000
 func peerFollow(p Plan, point measure.Result, payloads [][]byte) []measure.Case {
 	point.Entries = min(point.Entries, peerEntries)
 	var cases []measure.Case
-	for _, peer := range systems.Peers() {
-		if _, can := peer.Log.(systems.Consumer); !can {
-			continue
-		}
-		for _, later := range []bool{false, true}[:1+count(peer.LaterSync)] {
-			r := point
-			r.System, r.Variant, r.Durability = peer.Name, peer.Consumes, cmp.Or(peer.Reactions, peer.Durability)
-			if later {
-				r.Durability = measure.Unsynced
-			}
-			cases = append(cases, measure.Case{Result: r, Run: func(ctx context.Context, dir string) (measure.Sample, error) {
+	for _, peer := range able[peers.Consumer]() {
+		r := point
+		r.System, r.Variant, r.Durability = peer.Name, peer.Consumes, cmp.Or(peer.Reactions, peer.Durability)
+		run := func(unsynced bool) func(context.Context, string) (measure.Sample, error) {
+			return func(ctx context.Context, dir string) (measure.Sample, error) {
 				c := p.config(dir, payloads)
-				c.Unsynced = later
-				return consume(ctx, peer, c, point.Entries)
-			}})
+				c.Unsynced = unsynced
+				return within(peer.Open, c, func(log peers.Log) (measure.Sample, error) {
+					return consume(ctx, log, point.Entries)
+				})
+			}
+		}
+		cases = append(cases, measure.Case{Result: r, Run: run(false)})
+		if peer.LaterSync {
+			r.Durability = measure.Unsynced
+			cases = append(cases, measure.Case{Result: r, Run: run(true)})
 		}
 	}
 	return cases
 }
 
-func count(yes bool) int {
-	if yes {
-		return 1
-	}
-	return 0
-}
-
 // consume fills a peer's log and measures how one consumer catches up.
-func consume(ctx context.Context, peer systems.Peer, c systems.Config, n int) (measure.Sample, error) {
-	log, err := peer.Open(c)
-	if err != nil {
-		return measure.Sample{}, err
-	}
+func consume(ctx context.Context, log peers.Log, n int) (measure.Sample, error) {
 	const batch = 1000
-	for done := 0; done < n && err == nil; done += batch {
-		err = log.(systems.BatchAppender).AppendBatch(ctx, uint64(done), min(batch, n-done))
+	for done := 0; done < n; done += batch {
+		if err := log.(peers.BatchAppender).AppendBatch(ctx, uint64(done), min(batch, n-done)); err != nil {
+			return measure.Sample{}, err
+		}
 	}
-	var s measure.Sample
-	if err == nil {
-		s, err = measure.Timed(n, func() error { return log.(systems.Consumer).Consume(ctx, n) })
-	}
-	return s, errors.Join(err, log.Close())
+	return measure.Timed(n, func() error { return log.(peers.Consumer).Consume(ctx, n) })
 }

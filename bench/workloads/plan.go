@@ -1,12 +1,15 @@
 package workloads
 
 import (
+	"cmp"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"time"
 
+	"github.com/retinue-go/retinue/bench/engines"
 	"github.com/retinue-go/retinue/bench/measure"
-	"github.com/retinue-go/retinue/bench/systems"
+	"github.com/retinue-go/retinue/bench/peers"
 	"github.com/retinue-go/retinue/persistence"
 )
 
@@ -23,6 +26,8 @@ type Plan struct {
 	Entries int
 	// Scale of the workloads that fix their own numbers of entries.
 	Scale float64
+	// OnlyProfile: no other plan of the run has another profile.
+	OnlyProfile bool
 	// Short leaves out what is not needed to see that nothing became slow.
 	Short bool
 }
@@ -39,7 +44,17 @@ type Workload struct {
 func All() []Workload {
 	return []Workload{
 		{"append", "durable append, P blocking producers", appendGroups, true},
+		{"append-async", "one producer with 512 appends in flight", asyncGroups, false},
+		{"update", "read one key and write it, P producers", updateGroups, false},
+		{"staged", "the program's own batch with one key and one event, P producers", stagedGroups, false},
 		{"follow", "catch-up of F followers that set one key per entry", followGroups, true},
+		{"follow-trimmable", "catch-up on the trimmable log, half of its events persistent", trimmableGroups, false},
+		{"fanout", "F followers caught up while P producers append; p50 and p99 from append to reaction", fanoutGroups, false},
+		{"rare-kind", "a follower of a kind of 1 in 10,000, against one of all; entries passed per second", rareGroups, false},
+		{"trim", "1,000,000 trimmable entries go", trimGroups, false},
+		{"open", "Open of a store of 10,000,000 entries", openGroups, false},
+		{"memory", "10,000,000 appends by 64 producers in a process of their own", memoryGroups, false},
+		{"growth", "append and follow in a growing log", growthGroups, false},
 	}
 }
 
@@ -48,8 +63,17 @@ func (p Plan) warmUp() time.Duration { return p.Duration / 5 }
 // scaled is n entries at the plan's scale, at least 1000.
 func (p Plan) scaled(n int) int { return max(1000, int(float64(n)*p.Scale)) }
 
-func (p Plan) config(dir string, payloads [][]byte) systems.Config {
-	return systems.Config{Dir: dir, Profile: p.Profile, Payloads: payloads}
+func (p Plan) config(dir string, payloads [][]byte) engines.Config {
+	return engines.Config{Dir: dir, Profile: p.Profile, Payloads: payloads}
+}
+
+// keys that updates and staged batches write, in turn.
+func updateKeys() [][]byte {
+	keys := make([][]byte, 1<<14)
+	for i := range keys {
+		keys[i] = binary.BigEndian.AppendUint64([]byte("account/"), uint64(i)*0x9e3779b97f4a7c15)
+	}
+	return keys
 }
 
 // wants reports whether a system is to be run.
@@ -64,7 +88,7 @@ func (p Plan) chosen(groups ...measure.Group) []measure.Group {
 	for _, g := range groups {
 		g.Cases = slices.DeleteFunc(g.Cases, func(c measure.Case) bool { return !p.wants(c.System) })
 		for i := range g.Cases {
-			g.Cases[i].Profile = p.ProfileName
+			g.Cases[i].Profile = cmp.Or(g.Cases[i].Profile, p.ProfileName)
 		}
 		if len(g.Cases) > 0 {
 			kept = append(kept, g)
@@ -73,16 +97,16 @@ func (p Plan) chosen(groups ...measure.Group) []measure.Group {
 	return kept
 }
 
-// Known are the names of all systems.
+// Known are the names of all engines.
 func Known() []string {
 	names := []string{"retinue", "pebble", "pebble-goroutines", "pertxn"}
-	for _, peer := range systems.Peers() {
+	for _, peer := range peers.All() {
 		names = append(names, peer.Name)
 	}
 	return names
 }
 
-// Check returns what is wrong with names of systems.
+// Check returns what is wrong with names of engines.
 func Check(names []string) error {
 	for _, name := range names {
 		if !slices.Contains(Known(), name) {

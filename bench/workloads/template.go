@@ -8,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/retinue-go/retinue/bench/systems"
+	"github.com/retinue-go/retinue/bench/engines"
 	"github.com/retinue-go/retinue/messages"
 )
 
@@ -54,8 +54,8 @@ func copyFile(from, to string) (err error) {
 
 // fillRetinue makes a store of n entries in c.Dir and closes it twice, so that
 // all of it lies in tables.
-func fillRetinue(ctx context.Context, c systems.Config, n int, pick func(*systems.Retinue, int) messages.Event) error {
-	r, err := systems.OpenRetinue(c)
+func fillRetinue(ctx context.Context, c engines.Config, n int, pick func(*engines.Retinue, int) messages.Event) error {
+	r, err := engines.OpenRetinue(c)
 	if err != nil {
 		return err
 	}
@@ -63,15 +63,15 @@ func fillRetinue(ctx context.Context, c systems.Config, n int, pick func(*system
 	if err := errors.Join(err, r.Close()); err != nil {
 		return err
 	}
-	if r, err = systems.OpenRetinue(c); err != nil {
+	if r, err = engines.OpenRetinue(c); err != nil {
 		return err
 	}
 	return r.Close()
 }
 
 // fillPebble does the same with raw Pebble.
-func fillPebble(ctx context.Context, c systems.Config, n int) error {
-	db, err := systems.OpenPebble(c)
+func fillPebble(ctx context.Context, c engines.Config, n int) error {
+	db, err := engines.OpenPebble(c)
 	if err != nil {
 		return err
 	}
@@ -83,19 +83,19 @@ func fillPebble(ctx context.Context, c systems.Config, n int) error {
 }
 
 // inBytes are the persistent events of the config.
-func inBytes(r *systems.Retinue, i int) messages.Event { return r.Pick(i) }
+func inBytes(r *engines.Retinue, i int) messages.Event { return r.Pick(i) }
 
 // inJSON are persistent events for typed reactions, of size bytes.
-func inJSON(size int) func(*systems.Retinue, int) messages.Event {
-	payment := systems.NewPayment(size)
-	return func(*systems.Retinue, int) messages.Event { return payment }
+func inJSON(size int) func(*engines.Retinue, int) messages.Event {
+	payment := engines.NewPayment(size)
+	return func(*engines.Retinue, int) messages.Event { return payment }
 }
 
 // mixed are persistent and trimmable events in turn.
-func mixed(r *systems.Retinue, i int) messages.Event {
+func mixed(r *engines.Retinue, i int) messages.Event {
 	e := r.Pick(i)
 	if i%2 == 1 {
-		return systems.Scrap(e.(systems.Event))
+		return engines.Scrap(e.(engines.Event))
 	}
 	return e
 }

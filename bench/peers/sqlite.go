@@ -1,4 +1,4 @@
-package systems
+package peers
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	_ "github.com/mattn/go-sqlite3" // driver sqlite3; without cgo, opening says so
 	_ "modernc.org/sqlite"          // driver sqlite
 
+	"github.com/retinue-go/retinue/bench/engines"
 	"github.com/retinue-go/retinue/bench/measure"
 )
 
@@ -16,7 +17,7 @@ func sqlitePeer(name, driver string) Peer {
 	return Peer{
 		Name: name, Durability: measure.Synced, LaterSync: true, Log: (*sqlite)(nil),
 		Note: "WAL, synchronous=FULL, one connection; fsync per transaction",
-		Open: func(c Config) (Log, error) { return openSQLite(driver, c) },
+		Open: func(c engines.Config) (Log, error) { return openSQLite(driver, c) },
 	}
 }
 
@@ -37,7 +38,7 @@ var sqliteSchema = []string{
 	`INSERT INTO cursor VALUES ('f', 0)`,
 }
 
-func openSQLite(driver string, c Config) (Log, error) {
+func openSQLite(driver string, c engines.Config) (Log, error) {
 	db, err := sql.Open(driver, filepath.Join(c.Dir, "sqlite"))
 	if err != nil {
 		return nil, err
@@ -103,8 +104,8 @@ func (s *sqlite) AppendBatch(ctx context.Context, n uint64, events int) error {
 }
 
 func (s *sqlite) Consume(ctx context.Context, n int) error {
-	ids := make([]int64, 0, ConsumeStep)
-	value := make([]byte, ReactionSize)
+	ids := make([]int64, 0, engines.ConsumeStep)
+	value := make([]byte, engines.ReactionSize)
 	for done := 0; done < n; done += len(ids) {
 		err := s.within(ctx, func(tx *sql.Tx) (err error) {
 			if ids, err = readIDs(tx.Stmt(s.read), int64(done), ids[:0]); err != nil {
@@ -130,7 +131,7 @@ func (s *sqlite) Consume(ctx context.Context, n int) error {
 }
 
 func readIDs(read *sql.Stmt, after int64, ids []int64) ([]int64, error) {
-	rows, err := read.Query(after, ConsumeStep)
+	rows, err := read.Query(after, engines.ConsumeStep)
 	if err != nil {
 		return ids, err
 	}
@@ -152,7 +153,7 @@ func (s *sqlite) Update(ctx context.Context, key []byte) error {
 		if err := tx.Stmt(s.get).QueryRow(key).Scan(&old); err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
-		_, err := tx.Stmt(s.set).Exec(key, counted(old))
+		_, err := tx.Stmt(s.set).Exec(key, engines.Counted(old))
 		return err
 	})
 }

@@ -1,4 +1,4 @@
-package systems
+package engines
 
 import (
 	"context"
@@ -72,11 +72,7 @@ func OpenRetinue(c Config) (*Retinue, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Retinue{Bus: bus}
-	for _, payload := range c.Payloads {
-		r.Events = append(r.Events, Event(payload))
-	}
-	return r, nil
+	return &Retinue{Bus: bus, Events: events(c.Payloads)}, nil
 }
 
 // TrimAll lets Bus.Trim take all but the newest thousand entries.
@@ -85,6 +81,18 @@ var TrimAll = retinue.Trim{Off: true, MinEntries: 1000, MinAge: -1, MaxPerPass: 
 // Append appends one event and waits for the disk.
 func (r *Retinue) Append(ctx context.Context, n uint64) error {
 	_, err := r.Bus.Append(ctx, r.Events[n%uint64(len(r.Events))])
+	return err
+}
+
+// UpdateOne reads one of the application's keys and writes it.
+func (r *Retinue) UpdateOne(ctx context.Context, key []byte) error {
+	_, err := r.Bus.Update(ctx, func(tx *retinue.Tx) error {
+		old, err := tx.Get(key)
+		if err != nil {
+			return err
+		}
+		return tx.Set(key, Counted(old))
+	})
 	return err
 }
 

@@ -1,8 +1,9 @@
-package systems
+package engines
 
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -125,6 +126,46 @@ func (p *Pebble) commit(n uint64, events int, how *pebble.WriteOptions) error {
 
 // Append commits one entry, synced, and leaves the grouping to Pebble.
 func (p *Pebble) Append(ctx context.Context, n uint64) error { return p.AppendBatch(ctx, n, 1) }
+
+// UpdateBatch reads keys and writes them, in one synced batch.
+func (p *Pebble) UpdateBatch(keys [][]byte) error {
+	batch := p.DB.NewBatch()
+	defer batch.Close()
+	for _, key := range keys {
+		old, closer, err := p.DB.Get(key)
+		if err != nil && !errors.Is(err, pebble.ErrNotFound) {
+			return err
+		}
+		value := Counted(old)
+		if closer != nil {
+			closer.Close()
+		}
+		if err := batch.Set(key, value, nil); err != nil {
+			return err
+		}
+	}
+	return batch.Commit(pebble.Sync)
+}
+
+// TrimAndRead removes the n oldest entries with one range deletion and reads
+// the first one left; it returns how long each took.
+func (p *Pebble) TrimAndRead(n int) (call, read time.Duration, err error) {
+	lower, upper := entryBounds(1, uint64(n)+1)
+	began := time.Now()
+	if err := p.DB.DeleteRange(lower, upper, pebble.Sync); err != nil {
+		return 0, 0, err
+	}
+	call = time.Since(began)
+	began = time.Now()
+	it, err := p.DB.NewIter(&pebble.IterOptions{LowerBound: upper, UpperBound: []byte{'P' + 1}})
+	if err != nil {
+		return 0, 0, err
+	}
+	if !it.First() {
+		return 0, 0, errors.Join(errors.New("nothing is left"), it.Close())
+	}
+	return call, time.Since(began), it.Close()
+}
 
 // Fill writes n entries without a sync for each batch, and syncs at the end.
 func (p *Pebble) Fill(ctx context.Context, n int) error {

@@ -1,4 +1,4 @@
-package systems
+package peers
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/retinue-go/retinue/bench/engines"
 	"github.com/retinue-go/retinue/bench/measure"
 )
 
@@ -27,7 +28,7 @@ type bolt struct {
 
 var boltLog, boltKeys = []byte("log"), []byte("keys")
 
-func openBolt(c Config) (Log, error) {
+func openBolt(c engines.Config) (Log, error) {
 	db, err := bbolt.Open(filepath.Join(c.Dir, "bolt"), 0o600, &bbolt.Options{
 		FreelistType: bbolt.FreelistMapType, NoFreelistSync: true, Timeout: time.Second,
 	})
@@ -76,8 +77,8 @@ func (b *bolt) Consume(ctx context.Context, n int) error {
 			keys := tx.Bucket(boltKeys)
 			keys.FillPercent = 0.9
 			cursor := tx.Bucket(boltLog).Cursor()
-			step, value := 0, make([]byte, ReactionSize)
-			for k, _ := cursor.Seek(binary.BigEndian.AppendUint64(nil, uint64(done)+1)); k != nil && step < ConsumeStep; k, _ = cursor.Next() {
+			step, value := 0, make([]byte, engines.ReactionSize)
+			for k, _ := cursor.Seek(binary.BigEndian.AppendUint64(nil, uint64(done)+1)); k != nil && step < engines.ConsumeStep; k, _ = cursor.Next() {
 				if err := keys.Put(k, value); err != nil {
 					return err
 				}
@@ -99,17 +100,6 @@ func (b *bolt) Consume(ctx context.Context, n int) error {
 func (b *bolt) Update(_ context.Context, key []byte) error {
 	return b.db.Batch(func(tx *bbolt.Tx) error {
 		keys := tx.Bucket(boltKeys)
-		return keys.Put(key, counted(keys.Get(key)))
+		return keys.Put(key, engines.Counted(keys.Get(key)))
 	})
-}
-
-// counted is what an update writes: the counter that it read, plus one.
-func counted(old []byte) []byte {
-	n := uint64(0)
-	if len(old) >= 8 {
-		n = binary.BigEndian.Uint64(old)
-	}
-	value := make([]byte, ReactionSize)
-	binary.BigEndian.PutUint64(value, n+1)
-	return value
 }

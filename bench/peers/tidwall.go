@@ -1,4 +1,4 @@
-package systems
+package peers
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/tidwall/wal"
 
+	"github.com/retinue-go/retinue/bench/engines"
 	"github.com/retinue-go/retinue/bench/measure"
 )
 
@@ -30,7 +31,7 @@ type tidwall struct {
 	batch    wal.Batch
 }
 
-func openTidwall(c Config) (Log, error) {
+func openTidwall(c engines.Config) (Log, error) {
 	log, err := wal.Open(filepath.Join(c.Dir, "wal"), &wal.Options{SegmentSize: 20 << 20, SegmentCacheSize: 2, NoCopy: true})
 	if err != nil {
 		return nil, err
@@ -67,7 +68,7 @@ func (t *tidwall) Consume(ctx context.Context, n int) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		for range min(ConsumeStep, n-done) {
+		for range min(engines.ConsumeStep, n-done) {
 			done++
 			if _, err := t.log.Read(uint64(done)); err != nil {
 				return err

@@ -1,4 +1,4 @@
-package systems
+package peers
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/dgraph-io/badger/v4"
 
+	"github.com/retinue-go/retinue/bench/engines"
 	"github.com/retinue-go/retinue/bench/measure"
 )
 
@@ -25,7 +26,7 @@ type badgerLog struct {
 	last     atomic.Uint64
 }
 
-func openBadger(c Config) (Log, error) {
+func openBadger(c engines.Config) (Log, error) {
 	db, err := badger.Open(badger.DefaultOptions(c.Dir).WithSyncWrites(!c.Unsynced).WithLogger(nil).WithMetricsEnabled(false))
 	if err != nil {
 		return nil, err
@@ -70,14 +71,14 @@ func (b *badgerLog) step(from uint64) (read int, err error) {
 	err = b.db.Update(func(tx *badger.Txn) error {
 		read = 0
 		o := badger.DefaultIteratorOptions
-		o.PrefetchSize, o.Prefix = ConsumeStep, []byte{'P'}
+		o.PrefetchSize, o.Prefix = engines.ConsumeStep, []byte{'P'}
 		it := tx.NewIterator(o)
 		defer it.Close()
-		for it.Seek(badgerKey('P', from)); it.Valid() && read < ConsumeStep; it.Next() {
+		for it.Seek(badgerKey('P', from)); it.Valid() && read < engines.ConsumeStep; it.Next() {
 			if err := it.Item().Value(func([]byte) error { return nil }); err != nil {
 				return err
 			}
-			if err := tx.Set(badgerKey('F', from+uint64(read)), make([]byte, ReactionSize)); err != nil {
+			if err := tx.Set(badgerKey('F', from+uint64(read)), make([]byte, engines.ReactionSize)); err != nil {
 				return err
 			}
 			read++
@@ -101,7 +102,7 @@ func (b *badgerLog) Update(_ context.Context, key []byte) error {
 			if err != nil && !errors.Is(err, badger.ErrKeyNotFound) {
 				return err
 			}
-			return tx.Set(key, counted(old))
+			return tx.Set(key, engines.Counted(old))
 		})
 		if !errors.Is(err, badger.ErrConflict) {
 			return err

@@ -1,4 +1,4 @@
-package systems
+package peers
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/retinue-go/retinue/bench/engines"
 	"github.com/retinue-go/retinue/bench/measure"
 )
 
@@ -16,7 +17,7 @@ func natsPeer(name string, always bool) Peer {
 	p := Peer{
 		Name: name, Durability: measure.Unsynced, Reactions: measure.Unsynced, Log: (*natsLog)(nil), Consumes: "ack only",
 		Note: "JetStream in the process, default: the operating system has the message, fsync every two minutes",
-		Open: func(c Config) (Log, error) { return openNATS(c, always) },
+		Open: func(c engines.Config) (Log, error) { return openNATS(c, always) },
 	}
 	if always {
 		p.Durability = measure.Synced
@@ -38,7 +39,7 @@ const (
 	natsWait    = 10 * time.Second
 )
 
-func openNATS(c Config, always bool) (Log, error) {
+func openNATS(c engines.Config, always bool) (Log, error) {
 	s, conn, err := startNATS(c.Dir, always)
 	if err != nil {
 		return nil, err
@@ -113,12 +114,12 @@ func (n *natsLog) AppendBatch(ctx context.Context, at uint64, events int) error 
 
 func (n *natsLog) Consume(ctx context.Context, events int) error {
 	consumer, err := n.js.CreateConsumer(ctx, natsStream, jetstream.ConsumerConfig{
-		Durable: "f", AckPolicy: jetstream.AckAllPolicy, MaxAckPending: 16 * ConsumeStep,
+		Durable: "f", AckPolicy: jetstream.AckAllPolicy, MaxAckPending: 16 * engines.ConsumeStep,
 	})
 	if err != nil {
 		return err
 	}
-	messages, err := consumer.Messages(jetstream.PullMaxMessages(4 * ConsumeStep))
+	messages, err := consumer.Messages(jetstream.PullMaxMessages(4 * engines.ConsumeStep))
 	if err != nil {
 		return err
 	}
@@ -131,7 +132,7 @@ func (n *natsLog) Consume(ctx context.Context, events int) error {
 		switch {
 		case done == events:
 			return m.DoubleAck(ctx)
-		case done%ConsumeStep == 0:
+		case done%engines.ConsumeStep == 0:
 			if err := m.Ack(); err != nil {
 				return err
 			}

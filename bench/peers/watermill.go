@@ -1,4 +1,4 @@
-package systems
+package peers
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/ThreeDotsLabs/watermill/pubsub/gochannel"
 
+	"github.com/retinue-go/retinue/bench/engines"
 	"github.com/retinue-go/retinue/bench/measure"
 )
 
@@ -26,8 +27,8 @@ type watermillLog struct {
 
 const watermillTopic = "events"
 
-func openWatermill(c Config) (Log, error) {
-	pubsub := gochannel.NewGoChannel(gochannel.Config{Persistent: true, OutputChannelBuffer: ConsumeStep}, watermill.NopLogger{})
+func openWatermill(c engines.Config) (Log, error) {
+	pubsub := gochannel.NewGoChannel(gochannel.Config{Persistent: true, OutputChannelBuffer: engines.ConsumeStep}, watermill.NopLogger{})
 	return &watermillLog{pubsub, c.Payloads}, nil
 }
 
