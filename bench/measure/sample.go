@@ -16,7 +16,7 @@ type Sample struct {
 	// Latency of the operations, in nanoseconds; nil where the case measures
 	// none.
 	Latency *hdrhistogram.Histogram
-	// Mallocs of the process meanwhile.
+	// Mallocs of the process meanwhile; 0 where nobody counted.
 	Mallocs uint64
 	// Extra figures, reduced by their medians.
 	Extra map[string]float64
@@ -89,7 +89,7 @@ func reduce(r Result, samples []Sample) Result {
 		return func(s Sample) float64 { return float64(s.Latency.ValueAtPercentile(percent)) / 1e3 }
 	}
 	r.EventsPerS = median(counted, Sample.rate)
-	r.Allocs = median(counted, func(s Sample) float64 { return float64(s.Mallocs) / float64(s.Events) })
+	r.Allocs = median(func(s Sample) bool { return counted(s) && s.Mallocs > 0 }, func(s Sample) float64 { return float64(s.Mallocs) / float64(s.Events) })
 	r.P50 = median(timed, quantile(50))
 	r.P99 = median(timed, quantile(99))
 	for _, s := range samples {

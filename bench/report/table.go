@@ -14,8 +14,12 @@ import (
 // Table writes the results of one workload, aligned. A column that no line
 // has is left out.
 func Table(w io.Writer, title string, results []measure.Result) {
-	fmt.Fprintf(w, "\n%s: %s (profile %s, median of rounds)\n", results[0].Workload, title, results[0].Profile)
+	first := results[0]
+	fmt.Fprintf(w, "\n%s: %s (profile %s, median of %d)\n", first.Workload, title, first.Profile, first.Rounds)
 	columns := slices.Clone(fixed)
+	if slices.ContainsFunc(results, func(r measure.Result) bool { return r.Profile != first.Profile }) {
+		columns = slices.Insert(columns, 1, column{"profile", func(r measure.Result) string { return r.Profile }})
+	}
 	for _, name := range extras(results) {
 		columns = append(columns, column{name, func(r measure.Result) string {
 			value, found := r.Extra[name]
