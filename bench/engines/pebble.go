@@ -76,15 +76,16 @@ func OpenPebble(c Config) (*Pebble, error) {
 		return nil, err
 	}
 	p := &Pebble{DB: db}
-	for _, payload := range c.Payloads {
-		p.values = append(p.values, append([]byte{rawRecord}, payload...))
+	for i, payload := range c.Payloads {
+		nanos := 1<<28 + uint64(i)*6_700_417%700_000_000
+		p.values = append(p.values, append(binary.AppendUvarint([]byte{recordFlags, 0}, nanos), payload...))
 	}
 	return p, nil
 }
 
-// rawRecord is the flags byte that Retinue writes before the payload of an
-// event with the codec messages.Raw and nothing else to tell.
-const rawRecord = 1 << 3
+// recordFlags say that the codec is messages.Raw and that the time follows: the
+// seconds by which it differs from the ordering time, 0, and its nanoseconds.
+const recordFlags = 1<<3 | 1<<5
 
 // Close closes the database.
 func (p *Pebble) Close() error { return p.DB.Close() }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -100,7 +101,7 @@ func (p panel) draw(results []measure.Result) (*plot.Plot, error) {
 	}
 	d := plot.New()
 	d.Title.Text, d.X.Label.Text, d.Y.Label.Text = p.title, p.x, p.y
-	d.Legend.Top, d.Legend.Left = true, true
+	d.Legend.Top = true
 	d.X.Scale, d.Y.Scale = plot.LogScale{}, plot.LogScale{}
 	d.Y.Tick.Marker = plot.LogTicks{Prec: -1}
 	counts := map[float64]bool{}
@@ -113,6 +114,9 @@ func (p panel) draw(results []measure.Result) (*plot.Plot, error) {
 		}
 		curve.Color, marks.Color, marks.Shape = plotutil.Color(i), plotutil.Color(i), plotutil.Shape(i)
 		curve.Dashes = plotutil.Dashes(i / len(plotutil.DefaultColors))
+		if strings.HasPrefix(name, "retinue") {
+			curve.Width *= 2
+		}
 		d.Add(curve, marks)
 		d.Legend.Add(name, curve, marks)
 		for _, at := range points {
@@ -121,8 +125,8 @@ func (p panel) draw(results []measure.Result) (*plot.Plot, error) {
 		}
 	}
 	d.X.Tick.Marker = ticks(counts)
-	d.X.Min, d.X.Max = d.X.Min/1.2, d.X.Max*1.2
-	d.Y.Min, d.Y.Max = low/2, high*20 // room for the legend
+	d.X.Min, d.X.Max = d.X.Min/1.2, d.X.Max*20 // room for the legend
+	d.Y.Min, d.Y.Max = low/2, high*2
 	return d, nil
 }
 

@@ -111,5 +111,6 @@ func fillShared(ctx context.Context, c engines.Config, n int) error {
 	if err == nil {
 		err = s.DB.Flush()
 	}
+	settle(ctx, c.Dir)
 	return errors.Join(err, s.Close())
 }

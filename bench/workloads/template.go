@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"time"
 
 	"github.com/retinue-go/retinue/bench/engines"
 	"github.com/retinue-go/retinue/messages"
@@ -66,7 +68,39 @@ func fillRetinue(ctx context.Context, c engines.Config, n int, pick func(*engine
 	if r, err = engines.OpenRetinue(c); err != nil {
 		return err
 	}
+	settle(ctx, c.Dir)
 	return r.Close()
+}
+
+// settle waits until Pebble has left the tables below dir alone for a second,
+// a minute at most, so that no run pays for the compactions of its template.
+func settle(ctx context.Context, dir string) {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	var last []string
+	for quiet, ticks := 0, 0; quiet < 10 && ticks < 600; ticks++ {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		now := tables(dir)
+		if quiet++; !slices.Equal(now, last) {
+			quiet, last = 0, now
+		}
+	}
+}
+
+func tables(dir string) []string {
+	var names []string
+	// Files come and go while we look: what cannot be read is not there.
+	_ = filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if err == nil && filepath.Ext(path) == ".sst" {
+			names = append(names, path)
+		}
+		return nil
+	})
+	return names
 }
 
 // fillPebble does the same with raw Pebble.
@@ -79,6 +113,7 @@ func fillPebble(ctx context.Context, c engines.Config, n int) error {
 	if err == nil {
 		err = db.DB.Flush()
 	}
+	settle(ctx, c.Dir)
 	return errors.Join(err, db.Close())
 }
 
