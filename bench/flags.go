@@ -12,7 +12,7 @@ import (
 	"github.com/retinue-go/retinue/persistence"
 )
 
-// errUsage: the flag package has said what is wrong, or was asked for help.
+// errUsage: the flag package has said what is wrong.
 var errUsage = errors.New("usage")
 
 // settings of a run.
@@ -46,7 +46,10 @@ func parse(args []string) (settings, error) {
 		for _, w := range workloads.All() {
 			fmt.Fprintf(f.Output(), "  %-18s %s\n", w.Name, w.Title)
 		}
-		fmt.Fprintf(f.Output(), "\nSystems: %s\n", strings.Join(workloads.Known(), ", "))
+		fmt.Fprintf(f.Output(), "\nSystems, and what they have done when they answer:\n")
+		for _, s := range workloads.Known() {
+			fmt.Fprintf(f.Output(), "  %-18s %s\n", s.Name, s.Note)
+		}
 	}
 	chosen := f.String("workload", "", "comma-separated `names` of workloads; empty means all")
 	chosenSystems := f.String("system", "", "comma-separated `names` of systems; empty means all")
@@ -60,7 +63,9 @@ func parse(args []string) (settings, error) {
 	f.BoolVar(&s.json, "json", false, "print one JSON object per line instead of tables")
 	f.BoolVar(&s.bars, "bars", false, "say of every bar whether it was met")
 	f.StringVar(&s.plot, "plot", "", "draw throughput and latency into this SVG `file`")
-	if err := f.Parse(args); err != nil {
+	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return s, err
+	} else if err != nil {
 		return s, errUsage
 	}
 	given := map[string]bool{}

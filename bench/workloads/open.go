@@ -111,6 +111,6 @@ func fillShared(ctx context.Context, c engines.Config, n int) error {
 	if err == nil {
 		err = s.DB.Flush()
 	}
-	settle(ctx, c.Dir)
+	settle(ctx, c.Dir, n)
 	return errors.Join(err, s.Close())
 }

@@ -97,20 +97,32 @@ func (p Plan) chosen(groups ...measure.Group) []measure.Group {
 	return kept
 }
 
-// Known are the names of all engines.
-func Known() []string {
-	names := []string{"retinue", "pebble", "pebble-goroutines", "pertxn"}
-	for _, peer := range peers.All() {
-		names = append(names, peer.Name)
-	}
-	return names
+// System is what can be chosen.
+type System struct {
+	Name string
+	// Note says what an answer means, in one line.
+	Note string
 }
 
-// Check returns what is wrong with names of engines.
+// Known are all systems.
+func Known() []System {
+	known := []System{
+		{"retinue", "synced: one batch and one sync for all that are waiting; followers commit unsynced unless a line says synced"},
+		{"pebble", "synced: one committer, batches of as many entries as there are producers"},
+		{"pebble-goroutines", "synced: as many goroutines as producers, one entry each, Pebble's own group commit"},
+		{"pertxn", "a follower on Pebble with one transaction per event, unsynced and synced"},
+	}
+	for _, peer := range peers.All() {
+		known = append(known, System{peer.Name, peer.Durability + ": " + peer.Note})
+	}
+	return known
+}
+
+// Check returns what is wrong with names of systems.
 func Check(names []string) error {
 	for _, name := range names {
-		if !slices.Contains(Known(), name) {
-			return fmt.Errorf("no system %q, there are %q", name, Known())
+		if !slices.ContainsFunc(Known(), func(s System) bool { return s.Name == name }) {
+			return fmt.Errorf("no system %q", name)
 		}
 	}
 	return nil

@@ -68,13 +68,17 @@ func fillRetinue(ctx context.Context, c engines.Config, n int, pick func(*engine
 	if r, err = engines.OpenRetinue(c); err != nil {
 		return err
 	}
-	settle(ctx, c.Dir)
+	settle(ctx, c.Dir, n)
 	return r.Close()
 }
 
 // settle waits until Pebble has left the tables below dir alone for a second,
 // a minute at most, so that no run pays for the compactions of its template.
-func settle(ctx context.Context, dir string) {
+// A short log has none.
+func settle(ctx context.Context, dir string, entries int) {
+	if entries < 500_000 {
+		return
+	}
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	var last []string
@@ -113,7 +117,7 @@ func fillPebble(ctx context.Context, c engines.Config, n int) error {
 	if err == nil {
 		err = db.DB.Flush()
 	}
-	settle(ctx, c.Dir)
+	settle(ctx, c.Dir, n)
 	return errors.Join(err, db.Close())
 }
 
