@@ -71,7 +71,7 @@
 // reaction ends that goroutine and not an actor. The run holds the follower's
 // slot, and does, until it has reached the durable head:
 //
-//  1. Read a page: up to 256 entries below the durable head.
+//  1. Read a page: up to 1,024 entries below the durable head.
 //  2. For each entry, begin a turn and call the user. What the turn writes and
 //     appends is collected apart and joins the commit only if it returns nil.
 //  3. Commit: writes, events, the cursor and parked entries in one batch of the

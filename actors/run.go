@@ -67,6 +67,7 @@ type run struct {
 	turn      *followers.Turn
 	store     *turnStore
 	page      persistence.Page
+	given     []messages.Entry // what a batch handler may sort, of the page
 	selection *persistence.Selection
 	events    []messages.Prepared
 	beside    *persistence.UserBatch // what turns wrote into the program's own keys

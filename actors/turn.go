@@ -78,8 +78,9 @@ func (r *run) batch(ctx context.Context, entries []messages.Entry, live bool) (o
 	if err := r.markAttempt(last); err != nil {
 		return outcome{}, err
 	}
+	r.given = append(r.given[:0], entries...)
 	err := r.attempt(ctx, entries, live, func(t *followers.Turn) error {
-		return r.apart(func() error { return r.plan.Batch(t, entries) })
+		return r.apart(func() error { return r.plan.Batch(t, r.given) })
 	})
 	switch {
 	case err == nil:
@@ -134,7 +135,7 @@ func (r *run) attempt(ctx context.Context, entries []messages.Entry, live bool, 
 	r.countTurn(tried)
 	ctx, endTrace := r.trace(ctx, entries, tried)
 	defer func() { endTrace(err) }()
-	r.turn.Begin(ctx, *e, tried, live)
+	r.turn.Begin(ctx, e, tried, live)
 	err = errGoexit // if it does not come back
 	err = r.safely(call)
 	if context.Cause(ctx) == messages.ErrTimeout {

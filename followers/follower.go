@@ -33,8 +33,8 @@ type Follower struct {
 	Every func(*Turn) error
 	// Batch is called with up to 256 entries that Filter passes, as one turn:
 	// all or nothing. If it fails, the batch comes again in halves. The turn's
-	// own entry is the last of the batch; the slice and its entries are valid
-	// until the turn ends.
+	// own entry is the last of the batch; the slice, which may be reordered, and
+	// its entries, which are only to be read, are valid until the turn ends.
 	Batch func(*Turn, []messages.Entry) error
 	// Props make a protoactor actor that speaks the raw protocol; see
 	// [Deliver]. Its producer must return a fresh value every time, because

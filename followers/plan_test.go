@@ -256,11 +256,12 @@ func TestWhatNoReactionCanReadGoesTheWayOfUnknown(t *testing.T) {
 		if err := plan.React(turn); !errors.Is(err, test.onBroken) || turn.PassedOver() != test.passedOver {
 			t.Errorf("%v: %v, passed over %v, want %v, %v", test.unknown, err, turn.PassedOver(), test.onBroken, test.passedOver)
 		}
-		turn.Begin(t.Context(), other, 1, true)
+		turn.Begin(t.Context(), &other, 1, true)
 		if err := plan.React(turn); err != test.other || turn.PassedOver() {
 			t.Errorf("%v: %v for another kind, want %v", test.unknown, err, test.other)
 		}
-		turn.Begin(t.Context(), entryOf(t, deposited{1}), 1, true)
+		known := entryOf(t, deposited{1})
+		turn.Begin(t.Context(), &known, 1, true)
 		if err := plan.React(turn); err != messages.ErrDecode {
 			t.Errorf("%v: %v, want the reaction's own error, whatever it is", test.unknown, err)
 		}

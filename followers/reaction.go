@@ -30,7 +30,7 @@ func On[E messages.Event](react func(*Turn, E) error) Reaction {
 		return Reaction{typ: d.Type, err: messages.Invalid("reaction", "%v is transient and in no log", d.Type)}
 	}
 	return Reaction{typ: d.Type, react: func(t *Turn, otherwise func(*Turn, error) error) error {
-		e, err := messages.Decode[E](t.entry)
+		e, err := messages.Decode[E](*t.entry)
 		if err != nil {
 			return otherwise(t, err)
 		}

@@ -97,7 +97,7 @@ func TestDeliveringToEveryAllocatesNothing(t *testing.T) {
 	}})
 	ctx, e, turn := context.Background(), entryOf(t, deposited{1}), newTurn(t, deposited{1})
 	allocs := testing.AllocsPerRun(100, func() {
-		turn.Begin(ctx, e, 1, true)
+		turn.Begin(ctx, &e, 1, true)
 		if plan.React(turn) != nil {
 			panic("react")
 		}
@@ -124,7 +124,7 @@ func TestDeliveringToAReactionAllocatesWhatDecodingDoes(t *testing.T) {
 		seen += len(b)
 	})
 	reacting := testing.AllocsPerRun(100, func() {
-		turn.Begin(ctx, e, 1, true)
+		turn.Begin(ctx, &e, 1, true)
 		if err := plan.React(turn); err != nil {
 			panic(err)
 		}

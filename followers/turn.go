@@ -23,7 +23,7 @@ import (
 // Invariant: appended holds the events of whole Append calls only.
 type Turn struct {
 	ctx      context.Context
-	entry    messages.Entry
+	entry    *messages.Entry
 	attempt  int
 	live     bool
 	store    Store
@@ -43,14 +43,14 @@ const maxEvent = 1 << 20
 // incarnation and calls [Turn.Begin] for each delivery.
 func NewTurn(ctx context.Context, entry messages.Entry, store Store) *Turn {
 	t := &Turn{store: store, limit: maxEvent}
-	t.Begin(ctx, entry, 1, true)
+	t.Begin(ctx, &entry, 1, true)
 	return t
 }
 
 // Begin opens the turn for the next delivery and forgets everything of the
-// last one. For the host, who has made the store ready before. For a batch,
-// entry is its last.
-func (t *Turn) Begin(ctx context.Context, entry messages.Entry, attempt int, live bool) {
+// last one. For the host, who has made the store ready before, and leaves
+// entry alone until the next Begin. For a batch, entry is its last.
+func (t *Turn) Begin(ctx context.Context, entry *messages.Entry, attempt int, live bool) {
 	t.ctx, t.entry, t.attempt, t.live = ctx, entry, attempt, live
 	clear(t.appended)
 	t.appended = t.appended[:0]
@@ -85,7 +85,7 @@ func (t *Turn) Context() context.Context { return t.ctx }
 
 // Entry returns the entry of the turn, the last one of a batch. It is valid
 // until the turn ends; [messages.Entry.Clone] keeps it.
-func (t *Turn) Entry() messages.Entry { return t.entry }
+func (t *Turn) Entry() messages.Entry { return *t.entry }
 
 // Attempt counts the deliveries of this entry, from 1: it is one more than the
 // attempts that have failed, which are stored with the cursor, and a replay

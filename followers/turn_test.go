@@ -188,12 +188,12 @@ func TestAnEventOverTheLimitIsRefused(t *testing.T) {
 	if err := turn.Append(blob(make([]byte, 1<<20))); !errors.Is(err, messages.ErrTooLarge) {
 		t.Errorf("err = %v, want ErrTooLarge by default", err)
 	}
-	turn.Begin(context.Background(), messages.Entry{}, 1, true)
+	turn.Begin(context.Background(), &messages.Entry{}, 1, true)
 	turn.LimitEvents(10)
 	if err := turn.Append(blob("longer than ten bytes")); !errors.Is(err, messages.ErrTooLarge) {
 		t.Errorf("err = %v, want ErrTooLarge over 10 bytes", err)
 	}
-	turn.Begin(context.Background(), messages.Entry{}, 1, true)
+	turn.Begin(context.Background(), &messages.Entry{}, 1, true)
 	if err := turn.Append(blob("longer than ten bytes")); !errors.Is(err, messages.ErrTooLarge) {
 		t.Errorf("err = %v, want the limit to outlive Begin", err)
 	}
@@ -234,7 +234,7 @@ func TestBeginForgetsTheLastTurn(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	turn.Begin(ctx, messages.Entry{ID: 8}, 3, false)
+	turn.Begin(ctx, &messages.Entry{ID: 8}, 3, false)
 	if turn.Context() != ctx || turn.Entry().ID != 8 || turn.Attempt() != 3 || turn.Live() {
 		t.Errorf("entry %v, attempt %d, live %v, want 8, 3, false", turn.Entry().ID, turn.Attempt(), turn.Live())
 	}
@@ -251,7 +251,7 @@ func TestEventsOutliveTheTurnThatAppendedThem(t *testing.T) {
 		t.Fatal(err)
 	}
 	kept := slices.Clone(first)
-	turn.Begin(context.Background(), messages.Entry{}, 1, true)
+	turn.Begin(context.Background(), &messages.Entry{}, 1, true)
 	turn.Append(withdrawn{2})
 	if got := string(kept[0].Payload); got != jsonOf(t, withdrawn{1}) {
 		t.Errorf("payload = %s after the next turn, want the first's", got)
@@ -260,14 +260,14 @@ func TestEventsOutliveTheTurnThatAppendedThem(t *testing.T) {
 
 func TestAppendAllocatesWhatPreparingDoes(t *testing.T) {
 	turn := newTurn(t, deposited{1})
-	ctx, events := context.Background(), []messages.Event{blob("four")}
+	ctx, entry, events := context.Background(), &messages.Entry{}, []messages.Event{blob("four")}
 	preparing := testing.AllocsPerRun(100, func() {
 		if _, err := messages.Prepare(events[0], 0); err != nil {
 			panic(err)
 		}
 	})
 	appending := testing.AllocsPerRun(100, func() {
-		turn.Begin(ctx, messages.Entry{}, 1, true)
+		turn.Begin(ctx, entry, 1, true)
 		if err := turn.Append(events...); err != nil {
 			panic(err)
 		}

@@ -161,7 +161,7 @@ func TestASpentBudgetEndsAfterTheRoundUnderWay(t *testing.T) {
 
 func TestDriveCountsWhatEndsWithinTheMeasuredTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, err := Drive(t.Context(), 2, time.Second, 10*time.Second, func(w *Worker) error {
+		s, err := Drive(t.Context(), 2, time.Second, 10*time.Second, func(_ context.Context, w *Worker) error {
 			return w.Loop(3, func() error {
 				time.Sleep(400 * time.Millisecond)
 				return nil
@@ -178,11 +178,39 @@ func TestDriveCountsWhatEndsWithinTheMeasuredTime(t *testing.T) {
 	})
 }
 
+func TestACrowdIsCountedWholeAndTimedInPart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := Drive(t.Context(), 2*crowd, time.Second, 16*time.Second, func(_ context.Context, w *Worker) error {
+			return w.Loop(1, func() error {
+				time.Sleep(999 * time.Millisecond)
+				return nil
+			})
+		})
+		// 16 workers end an operation at 1.998, 2.997, ... 16.983 s.
+		if err != nil || s.Events != 16*16 || s.Latency.TotalCount() != 16*16/crowdSample {
+			t.Errorf("%d events, %d of them timed, want 256 and 32; %v", s.Events, s.Latency.TotalCount(), err)
+		}
+	})
+}
+
+func TestEveryWorkerHasAContextOfItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var seen [2]<-chan struct{}
+		_, err := Drive(t.Context(), 2, 0, time.Second, func(ctx context.Context, w *Worker) error {
+			seen[w.Index] = ctx.Done()
+			return nil
+		})
+		if err != nil || seen[0] == nil || seen[0] == seen[1] {
+			t.Errorf("%v and %v, want two; %v", seen[0], seen[1], err)
+		}
+	})
+}
+
 func TestDriveStopsAtTheFirstError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		broken := errors.New("broken")
 		began := time.Now()
-		_, err := Drive(t.Context(), 2, time.Second, time.Hour, func(w *Worker) error {
+		_, err := Drive(t.Context(), 2, time.Second, time.Hour, func(_ context.Context, w *Worker) error {
 			return w.Loop(1, func() error {
 				time.Sleep(time.Second)
 				if w.Index == 1 {

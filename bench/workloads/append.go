@@ -72,7 +72,7 @@ func appendGroup(p Plan, producers int, payloads [][]byte) measure.Group {
 // produce drives producers that do one event at a time. n is different for
 // each of their events, for a while.
 func (p Plan) produce(ctx context.Context, producers int, do func(ctx context.Context, n uint64) error) (measure.Sample, error) {
-	return measure.Drive(ctx, producers, p.warmUp(), p.Duration, func(w *measure.Worker) error {
+	return measure.Drive(ctx, producers, p.warmUp(), p.Duration, func(ctx context.Context, w *measure.Worker) error {
 		n := uint64(w.Index) << 20
 		return w.Loop(1, func() error {
 			n++
@@ -83,7 +83,7 @@ func (p Plan) produce(ctx context.Context, producers int, do func(ctx context.Co
 
 // batches drives one producer that does batch events at a time.
 func (p Plan) batches(ctx context.Context, batch int, do func(ctx context.Context, n uint64, events int) error) (measure.Sample, error) {
-	return measure.Drive(ctx, 1, p.warmUp(), p.Duration, func(w *measure.Worker) error {
+	return measure.Drive(ctx, 1, p.warmUp(), p.Duration, func(ctx context.Context, w *measure.Worker) error {
 		n := uint64(0)
 		return w.Loop(batch, func() error {
 			n += uint64(batch)

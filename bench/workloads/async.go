@@ -36,7 +36,7 @@ func asyncGroups(p Plan) []measure.Group {
 		}},
 		{Result: named("retinue", measure.Synced), OverRaw: true, Run: func(ctx context.Context, dir string) (measure.Sample, error) {
 			return within(engines.OpenRetinue, config(dir), func(r *engines.Retinue) (measure.Sample, error) {
-				return windowed(measure.Drive(ctx, 1, p.warmUp(), p.Duration, func(w *measure.Worker) error {
+				return windowed(measure.Drive(ctx, 1, p.warmUp(), p.Duration, func(ctx context.Context, w *measure.Worker) error {
 					return submit(ctx, r, w)
 				}))
 			})
@@ -63,14 +63,14 @@ func submit(ctx context.Context, r *engines.Retinue, w *measure.Worker) error {
 	var began [window]time.Time
 	events := make([]messages.Event, 1)
 	now := time.Now()
-	for n := 0; !w.Over(now); n++ {
+	for n := 0; !w.Over(); n++ {
 		at := n % window
 		if n >= window {
 			if _, err := tickets[at].Wait(ctx); err != nil {
 				return err
 			}
 			now = time.Now()
-			w.Record(began[at], now, 1)
+			w.Record(now.Sub(began[at]), 1)
 		}
 		events[0] = r.Pick(n)
 		ticket, err := r.Submit(ctx, retinue.Request{Events: events})

@@ -81,7 +81,7 @@ func (p Plan) fanOut(ctx context.Context, bus *engines.Retinue, producers, count
 	defer time.AfterFunc(p.warmUp(), func() { atStart.Store(f.delivered()) }).Stop()
 	defer time.AfterFunc(p.warmUp()+p.Duration, func() { atEnd.Store(f.delivered()) }).Stop()
 
-	s, err := measure.Drive(ctx, producers, p.warmUp(), p.Duration, func(w *measure.Worker) error {
+	s, err := measure.Drive(ctx, producers, p.warmUp(), p.Duration, func(ctx context.Context, w *measure.Worker) error {
 		return f.produce(ctx, bus, w)
 	})
 	if err == nil {
