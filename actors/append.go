@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/retinue-go/retinue/messages"
@@ -74,43 +73,67 @@ type appendJob struct {
 
 	one    [1]messages.Prepared // memory of events, mostly
 	buffer []byte               // memory of a payload; nil in a job that is used once
+	// woken gets a value once the job is answered; nil in a job that is used
+	// once. With channels of their own, callers do not contend for one when a
+	// round wakes them all.
+	woken chan struct{}
 }
 
-// appendJobs are those of Append: nobody keeps them once they are answered.
-var appendJobs = sync.Pool{New: func() any { return &appendJob{buffer: make([]byte, 0, 256)} }}
+func newAppendJob() any {
+	return &appendJob{buffer: make([]byte, 0, 256), woken: make(chan struct{}, 1)}
+}
 
 // largestBuffer is the largest payload whose memory is used again.
 const largestBuffer = 64 << 10
 
 // Append is Submit and Wait. Errors: theirs.
 func (e *Engine) Append(ctx context.Context, events []messages.Event) (messages.Receipt, error) {
-	j := appendJobs.Get().(*appendJob)
+	j := e.jobs.Get().(*appendJob)
 	j.engine = e
 	err := e.admissible(ctx)
 	if err == nil {
 		err = e.submit(ctx, j, events, true)
 	}
 	if err != nil {
-		j.recycle()
+		e.recycle(j)
 		return messages.Receipt{}, err
 	}
-	receipt, err := j.Wait(ctx)
-	select {
-	case <-j.answered:
-		j.recycle()
-	default: // the writer has it still
+	if err := j.wait(ctx); err != nil {
+		return messages.Receipt{}, err // the writer has it still
 	}
+	receipt, err := j.receipt, j.err
+	e.recycle(j)
 	return receipt, err
 }
 
+// wait is until the job is answered, or ctx's end with
+// [messages.UncertainError].
+func (j *appendJob) wait(ctx context.Context) error {
+	if ctx.Done() == nil { // a receive is cheaper than a select
+		<-j.woken
+		return nil
+	}
+	select {
+	case <-j.woken:
+		return nil
+	case <-ctx.Done():
+	}
+	select {
+	case <-j.woken: // an end of ctx does not hide an outcome that is known
+		return nil
+	default:
+		return &messages.UncertainError{Cause: ctx.Err()}
+	}
+}
+
 // recycle gives the job back, with a buffer for a payload like the last one.
-func (j *appendJob) recycle() {
+func (e *Engine) recycle(j *appendJob) {
 	buffer := j.buffer
 	if n := len(j.one[0].Payload); n > cap(buffer) && n <= largestBuffer {
 		buffer = make([]byte, 0, 2*n)
 	}
-	*j = appendJob{buffer: buffer}
-	appendJobs.Put(j)
+	*j = appendJob{buffer: buffer, woken: j.woken}
+	e.jobs.Put(j)
 }
 
 // Submit checks and encodes the events, waits for room among what is pending,
@@ -269,6 +292,9 @@ func (j *appendJob) run(w *writer) {
 func (j *appendJob) finish(err error) {
 	if err != nil {
 		j.receipt, j.err = messages.Receipt{}, err
+	}
+	if j.woken != nil {
+		j.woken <- struct{}{}
 	}
 }
 

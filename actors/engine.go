@@ -70,7 +70,11 @@ type Engine struct {
 	// then is not any more. ended is closed when the root actor has stopped.
 	down, ended chan struct{}
 
-	mail    *mailbox // the writer's
+	mail *mailbox // the writer's
+	// jobs are those of Append, which nobody keeps once they are answered. The
+	// pool is the engine's own: a channel of one testing/synctest bubble is of
+	// no use in another.
+	jobs    sync.Pool
 	durable atomic.Pointer[Marks]
 	// closeErr is what the last sync said; one Close runs at a time.
 	closeErr error
@@ -128,6 +132,7 @@ func Start(c Config) (*Engine, error) {
 		mail:     newMailbox(c.Store.Fence(), weight{c.MaxPendingEvents, c.MaxPendingBytes}),
 		trackers: make(map[string]*tracker),
 		advanced: make(chan struct{}),
+		jobs:     sync.Pool{New: newAppendJob},
 	}
 	e.durable.Store(&Marks{Heads: opened.Heads, Horizon: opened.Horizon})
 	e.followed.Store(&[]*tracker{})

@@ -42,7 +42,9 @@ type mailbox struct {
 	// expected is how many waiting callers the next round may have: who was
 	// answered tends to come back, and joins those who came meanwhile.
 	expected int
-	spare    []job // of an answered round
+	// spare and finished are the memory of answered rounds. The writer alone
+	// has finished; it becomes the spare with the next answer.
+	spare, finished []job
 
 	waited latencies // of jobs for which there was no room
 
@@ -170,10 +172,9 @@ func (m *mailbox) enqueue(j job, reserved weight, returns bool) {
 	last.add(j, reserved, returns)
 }
 
-// answer tells every job of a round how it ended, and lets in who waits.
+// answer lets in who waits, and tells every job of a round how it ended. Who
+// is expected back is known before anybody can be.
 func (m *mailbox) answer(r *round, err error) {
-	r.finish(err)
-	clear(r.jobs)
 	m.mu.Lock()
 	m.room.give(r.reserved)
 	m.admit()
@@ -183,9 +184,11 @@ func (m *mailbox) answer(r *round, err error) {
 			m.expected += next.returning
 		}
 	}
-	m.spare = r.jobs[:0]
+	m.spare, m.finished = m.finished, nil
 	m.mu.Unlock()
-	close(r.answered)
+	r.answer(err)
+	clear(r.jobs)
+	m.finished = r.jobs[:0]
 }
 
 // release gives back, before its end, what a job of a round has reserved.

@@ -85,14 +85,10 @@ func (r *round) add(j job, reserved weight, returns bool) {
 
 func (r *round) full() bool { return r.size.events >= roundEvents || r.size.bytes >= roundBytes }
 
-// finish tells every job how the round ended; close(answered) lets them go.
-func (r *round) finish(err error) {
+// answer tells every job how the round ended, and lets their callers go.
+func (r *round) answer(err error) {
 	for _, j := range r.jobs {
 		j.finish(err)
 	}
-}
-
-func (r *round) answer(err error) {
-	r.finish(err)
 	close(r.answered)
 }
