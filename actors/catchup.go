@@ -71,25 +71,24 @@ func (r *run) resume() error {
 // step reads one page, while the turns before it are committed, and runs its
 // turns.
 func (r *run) step(ctx context.Context, head uint64) (outcome, error) {
-	limit := pageEntries
+	limit, inMemory := pageEntries, tailEntries
 	switch {
 	case r.suspicious():
-		limit = 1
+		limit, inMemory = 1, 1
 	case r.plan.Batch != nil:
-		limit = batchEntries
+		limit, inMemory = batchEntries, batchEntries
 	}
 	err := r.tracker.engine.Store.ReadPage(&r.page, persistence.PageQuery{
 		Log: r.tracker.log, From: r.position, To: head, Hint: r.hint, Selection: r.selection,
-		MaxEntries: limit, MaxBytes: pageBytes, MaxScan: pageScan,
+		MaxEntries: limit, MaxTail: inMemory, MaxBytes: pageBytes, MaxScan: pageScan,
 	})
 	if broken := r.confirm(); broken != nil {
 		return outcome{}, broken
 	}
-	var trimmed *messages.TrimmedError
-	if errors.As(err, &trimmed) && r.plan.Trimmed == followers.Jump {
-		return outcome{}, r.jump(uint64(trimmed.Horizon))
-	}
 	if err != nil {
+		if trimmed, ok := errors.AsType[*messages.TrimmedError](err); ok && r.plan.Trimmed == followers.Jump {
+			return outcome{}, r.jump(uint64(trimmed.Horizon))
+		}
 		return outcome{}, err
 	}
 	live := !r.behind

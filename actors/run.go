@@ -15,9 +15,11 @@ import (
 )
 
 const (
-	// pageEntries is how much a follower reads at once, batchEntries how much
-	// a batch handler is given.
+	// pageEntries is how much a follower reads at once, tailEntries how much of
+	// what is in memory, so that its page stays in the processor's cache, and
+	// batchEntries how much a batch handler is given.
 	pageEntries  = 1024
+	tailEntries  = 64
 	batchEntries = 256
 	pageBytes    = 1 << 20
 	// pageScan bounds the entries that a filter may leave out of one page, so

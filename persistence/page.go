@@ -24,6 +24,8 @@ type PageQuery struct {
 	// MaxEntries and MaxBytes of records end the page, 0 never does. One entry
 	// is returned even where it alone exceeds MaxBytes.
 	MaxEntries, MaxBytes int
+	// MaxTail is MaxEntries for a page that is read from memory.
+	MaxTail int
 	// MaxScan ends the page after so many entries were looked at, 0 never
 	// does. What is skipped by whole blocks is not looked at.
 	MaxScan int

@@ -123,6 +123,9 @@ func (t *tail) read(p *Page, q *PageQuery) bool {
 		}
 		return 1
 	})
+	if q.MaxTail > 0 {
+		q.MaxEntries = q.MaxTail
+	}
 	for _, piece := range pieces[first:] {
 		if !p.take(piece, q) {
 			return true
