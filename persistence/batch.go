@@ -47,6 +47,7 @@ func (b *Batch) Place(entries []Placed) {
 		if e := &entries[i]; e.Event != 0 {
 			b.key = b.store.keys.permanent(b.key[:0], e.Event, e.Trimmable, e.Ordered, e.Type)
 			b.record(e)
+			b.store.recent.note(e.Event, e.Type)
 		}
 	}
 	for i := range entries {

@@ -46,11 +46,12 @@ type Heads struct {
 // Invariant: every key of the store starts with keys.prefix, and nothing else
 // writes there but what the program commits through a batch of Stage.
 type Store struct {
-	db    *pebble.DB
-	keys  keyspace
-	types dictionary
-	tail  tail
-	fence *Fence
+	db     *pebble.DB
+	keys   keyspace
+	types  dictionary
+	tail   tail
+	recent recent
+	fence  *Fence
 
 	id    StoreID
 	epoch uint32
@@ -156,6 +157,7 @@ func (s *Store) ReadPage(p *Page, q PageQuery) error {
 	if s.tail.read(p, &q) {
 		return nil
 	}
+	s.recent.narrow(&q)
 	r := s.reader()
 	return r.readPage(p, q)
 }
