@@ -59,7 +59,8 @@
 //     the durable cursors and answer who waits for them, give subscribers what
 //     was ordered and what is transient. If not: see to a sync within a second.
 //  7. Count the round for [Engine.Metrics], and answer every job: one channel is
-//     closed for the whole round.
+//     closed for all callers of Append, who look at their contexts only where a
+//     round takes longer than patience, and then one for everybody else.
 //
 // A round that fails fails the store: everybody is answered with
 // [messages.FailedError], and no id is guessed.
