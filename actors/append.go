@@ -168,7 +168,11 @@ func (e *Engine) submit(ctx context.Context, j *appendJob, events []messages.Eve
 
 // admissible is the door of every call that writes.
 func (e *Engine) admissible(ctx context.Context) error {
-	if e.callers.inUpdate() {
+	return e.admissibleIn(ctx, e.callers.inUpdate())
+}
+
+func (e *Engine) admissibleIn(ctx context.Context, update bool) error {
+	if update {
 		return fmt.Errorf("call on the bus from inside an Update: %w", messages.ErrReentrant)
 	}
 	if err := ctx.Err(); err != nil {

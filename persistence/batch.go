@@ -132,10 +132,10 @@ func (b *Batch) DeleteStaged(at StagedID) {
 	check(b.b.Delete(b.store.keys.staged(nil, at.Epoch, at.Counter), nil))
 }
 
-// Write adds what a turn or a transaction wrote.
-func (b *Batch) Write(s *State) {
-	for i := range s.ops {
-		op := &s.ops[i]
+// Write adds what turns or a transaction wrote since mark.
+func (b *Batch) Write(s *State, mark int) {
+	for i := range s.ops[mark:] {
+		op := &s.ops[mark+i]
 		b.key = append(append(b.key[:0], s.base...), op.key...)
 		if op.deleted {
 			check(b.b.Delete(b.key, nil))
