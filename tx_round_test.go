@@ -3,6 +3,11 @@ package retinue_test
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -143,4 +148,76 @@ func TestAScanThatIsBegunAfterItsTransactionIsRefused(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// A model that runs the same Updates one after the other sees the same.
+func TestManyRoundsOfUpdatesAreSerial(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(1, 2))
+		disk := vfs.NewCrashableMem()
+		bus := openBus(t, &retinue.Options{FS: disk})
+		model := map[string]string{}
+		fails := errors.New("planned")
+		for range 100 {
+			updates := make([]func(tx *retinue.Tx) error, 1+rng.IntN(8))
+			for i := range updates {
+				change := maps.Clone(model)
+				type write struct{ key, value string } // no value: a delete
+				writes := make([]write, rng.IntN(4))
+				for i := range writes {
+					writes[i] = write{key: string('a' + rune(rng.IntN(6)))}
+					if delete(change, writes[i].key); rng.IntN(3) > 0 {
+						writes[i].value = strconv.Itoa(rng.IntN(1000))
+						if rng.IntN(20) == 0 {
+							writes[i].value = strings.Repeat("x", 200<<10)
+						}
+						change[writes[i].key] = writes[i].value
+					}
+				}
+				before, failing := spelled(model), rng.IntN(4) == 0
+				if !failing {
+					model = change
+				}
+				updates[i] = func(tx *retinue.Tx) (err error) {
+					if got := scanned(t, tx); got != before {
+						t.Errorf("an Update sees %.200q, want %.200q", got, before)
+					}
+					for _, w := range writes {
+						if w.value == "" {
+							err = errors.Join(err, tx.Delete([]byte(w.key)))
+						} else {
+							err = errors.Join(err, tx.Set([]byte(w.key), []byte(w.value)))
+						}
+					}
+					if failing {
+						err = errors.Join(err, fails)
+					}
+					return err
+				}
+			}
+			for _, err := range round(t, bus, updates...) {
+				if err != nil && !errors.Is(err, fails) {
+					t.Fatal(err)
+				}
+			}
+		}
+		after := openBus(t, &retinue.Options{FS: powerCut(disk), Name: "after"})
+		if _, err := after.Update(t.Context(), func(tx *retinue.Tx) error {
+			if got := scanned(t, tx); got != spelled(model) {
+				t.Errorf("after a power cut %.200q, want %.200q", got, spelled(model))
+			}
+			return nil
+		}); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// spelled is what scanned tells of a model.
+func spelled(model map[string]string) string {
+	all := ""
+	for _, key := range slices.Sorted(maps.Keys(model)) {
+		all += fmt.Sprintf("%s=%s ", key, model[key])
+	}
+	return all
 }
