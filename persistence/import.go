@@ -27,11 +27,13 @@ type ImportOptions struct {
 // ImportReport is what an import brought.
 type ImportReport struct {
 	// From is the store that was exported, Store the one that was made.
-	From, Store StoreID
+	From  StoreID `json:"from"`
+	Store StoreID `json:"store"`
 	// Entries in the store, of which Resumed came with an earlier call.
-	Entries, Resumed uint64
+	Entries uint64 `json:"entries"`
+	Resumed uint64 `json:"resumed"`
 	// Cursors that were taken over.
-	Cursors uint64
+	Cursors uint64 `json:"cursors"`
 }
 
 // Import makes a store out of what [Export.Write] wrote. The store must be new

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -155,6 +156,56 @@ func TestLogFollowsWhatIsAppended(t *testing.T) {
 	}
 	if c.Wait(); c.ProcessState.ExitCode() != 130 {
 		t.Errorf("exit %d, want 130", c.ProcessState.ExitCode())
+	}
+}
+
+func TestAFollowedLogBeginsWithTheLastThatAreAskedFor(t *testing.T) {
+	for args, want := range map[string]string{
+		"": "24 25 26 27 28 29 30 31 32 33", "-n 3": "31 32 33", "-n 0": "", "--from 32": "32 33",
+		"--from 20 -n 2": "32 33", "--since -1h -n 1": "33", "--type pay/failed -n 5": "14",
+	} {
+		dir, bus := liveShop(t)
+		c := command(t, append([]string{"log", dir, "-f"}, strings.Fields(args)...)...)
+		pipe, err := c.StdoutPipe()
+		if err == nil {
+			err = c.Start()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines, ids := bufio.NewScanner(pipe), []string{}
+		next := func() {
+			if lines.Scan() {
+				ids = append(ids, strings.Fields(lines.Text())[0])
+			}
+		}
+		for range strings.Fields(want) {
+			next()
+		}
+		if got := strings.Join(ids, " "); got != want {
+			t.Errorf("%q: %s, want %s", args, got, want)
+		}
+		// The command that shows nothing may come later than an entry.
+		shown := make(chan struct{})
+		go func() {
+			next()
+			close(shown)
+		}()
+		for more := true; more; {
+			if _, err := bus.Append(t.Context(), failed{Payment: "new"}); err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case <-shown:
+				more = false
+			default:
+			}
+		}
+		if last, err := strconv.Atoi(ids[len(ids)-1]); err != nil || last < 34 {
+			t.Errorf("%q: then %d, %v", args, last, err)
+		}
+		c.Process.Kill()
+		c.Wait()
 	}
 }
 
