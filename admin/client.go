@@ -74,6 +74,10 @@ func (c *Client) do(ctx context.Context, method, path string, form url.Values) (
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
+		var call *url.Error // of an address that nobody has given
+		if errors.As(err, &call) {
+			err = call.Err
+		}
 		return nil, fmt.Errorf("retinue: %w", err)
 	}
 	if answer.StatusCode == http.StatusOK {

@@ -4,6 +4,9 @@ import (
 	"bufio"
 	"encoding/json"
 	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -109,6 +112,22 @@ func TestTheSocketOfADeadProgramIsNoHindrance(t *testing.T) {
 		t.Fatal(err)
 	}
 	run(t, "log", dir, "-n", "1").wants(t, 0, "pay/started")
+}
+
+func TestAnAddressWhereNobodyListensIsNamed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "left.sock")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.SetUnlinkOnClose(false)
+	l.Close()
+	run(t, "stats", path).wants(t, 1, "retinue: dial unix "+path)
+	foreign := httptest.NewServer(http.NotFoundHandler())
+	defer foreign.Close()
+	run(t, "stats", foreign.URL).wants(t, 1, foreign.URL, "404")
+	foreign.Close()
+	run(t, "stats", foreign.URL).wants(t, 1, "retinue: dial tcp "+strings.TrimPrefix(foreign.URL, "http://"))
 }
 
 func TestLogFollowsWhatIsAppended(t *testing.T) {

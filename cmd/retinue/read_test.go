@@ -115,6 +115,10 @@ func TestLogChoosesEntries(t *testing.T) {
 	}
 }
 
+func TestASummaryOfNothingSaysSo(t *testing.T) {
+	run(t, "summary", shop(t), "--type", "no/such").wants(t, 0, "no entries\n")
+}
+
 func TestJSONOfALogIsThatOfItsEntries(t *testing.T) {
 	n := 0
 	for line := range strings.Lines(must(t, "log", shop(t), "--json")) {

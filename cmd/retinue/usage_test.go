@@ -43,6 +43,7 @@ func TestCallsThatMakeNoSenseEndWithTwo(t *testing.T) {
 		"named twice":                    {"join", dir, "--left", "a/b", "--right", "a/b"},
 		"--lateness needs --happened":    {"join", dir, "--left", "a/b", "--right", "a/c", "--lateness", "1s"},
 		"neither hour nor day":           {"summary", dir, "--by", "year"},
+		"--within is that of a join":     {"summary", dir, "--within", "1h"},
 		"that of a --value":              {"summary", dir, "--unit", "s"},
 		"none of ns, us, ms and s":       {"summary", dir, "--value", "Sats", "--unit", "h"},
 		"under 100ms":                    {"top", dir, "--every", "1ms"},
