@@ -114,7 +114,7 @@ func TestTheSocketOfADeadProgramIsNoHindrance(t *testing.T) {
 	run(t, "log", dir, "-n", "1").wants(t, 0, "pay/started")
 }
 
-func TestAnAddressWhereNobodyListensIsNamed(t *testing.T) {
+func TestAnAddressWhereNobodyListensOrAnswersIsNamed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "left.sock")
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path})
 	if err != nil {
@@ -127,6 +127,18 @@ func TestAnAddressWhereNobodyListensIsNamed(t *testing.T) {
 	defer foreign.Close()
 	run(t, "stats", foreign.URL).wants(t, 1, foreign.URL, "404")
 	foreign.Close()
+	dying := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v1/export" {
+			w.Write([]byte("{"))
+			w.(http.Flusher).Flush()
+		}
+		panic(http.ErrAbortHandler)
+	}))
+	defer dying.Close()
+	file := filepath.Join(t.TempDir(), "cut.jsonl")
+	run(t, "stats", dying.URL).wants(t, 1, "the bus has ended")
+	run(t, "export", dying.URL, "-o", file).wants(t, 1, "the bus has ended")
+	isGone(t, file)
 	run(t, "stats", foreign.URL).wants(t, 1, "retinue: dial tcp "+strings.TrimPrefix(foreign.URL, "http://"))
 }
 
