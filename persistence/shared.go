@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -20,7 +21,7 @@ import (
 // [messages.ErrInUse], or Pebble's.
 func OpenShared(dir string, readOnly bool) (db *pebble.DB, fence *Fence, close func() error, err error) {
 	found, err := pebble.Peek(dir, vfs.Default)
-	if err == nil && !found.Exists {
+	if errors.Is(err, os.ErrNotExist) || err == nil && !found.Exists {
 		return nil, nil, nil, fmt.Errorf("%s holds no database: %w", dir, messages.ErrNotStore)
 	}
 	if err != nil {

@@ -46,6 +46,73 @@ func TestWhatCannotBeWrittenWholeGetsNoName(t *testing.T) {
 	}
 }
 
+// Wherever the kill comes, what is left under a final name is whole, and the
+// same call makes it good.
+func TestWhatAKillLeavesIsNeverTakenForWhole(t *testing.T) {
+	dir := shop(t)
+	bus := openShop(t, dir, nil, errBounced)
+	for range 100 { // some megabytes
+		if _, err := bus.Append(t.Context(), started{Payment: strings.Repeat("p", 50_000)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := bus.Close(); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	must(t, "backup", dir, "good")
+	must(t, "export", dir, "-o", "good.jsonl")
+	whole, log := must(t, "export", dir), must(t, "log", dir)
+	for round := range 8 {
+		name := fmt.Sprint(round)
+		for _, args := range [][]string{
+			{"export", dir, "-o", name + ".jsonl"}, {"backup", dir, name + ".backup"},
+			{"restore", "good", name + ".store"}, {"import", name + ".import", "-"},
+		} {
+			c := command(t, args...)
+			in, err := c.StdinPipe()
+			if err == nil {
+				err = c.Start()
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range round { // and so the kill comes later
+				must(t, "--version")
+			}
+			if args[0] == "import" {
+				in.Write([]byte(whole[:len(whole)*(round+1)/10]))
+			}
+			if err := c.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			c.Wait()
+		}
+		if got, err := os.ReadFile(name + ".jsonl"); err == nil && string(got) != whole {
+			t.Errorf("an export of %d bytes, want %d", len(got), len(whole))
+		} else if err != nil {
+			must(t, "export", dir, "-o", name+".jsonl")
+		}
+		for store, again := range map[string][]string{"backup": {"backup", dir}, "store": {"restore", "good"}} {
+			path := name + "." + store
+			if _, err := os.Stat(path); err != nil {
+				must(t, append(again, path)...)
+			}
+			if must(t, "log", path) != log {
+				t.Errorf("%s reads differently", path)
+			}
+			isGone(t, path+".partial")
+		}
+		if r := run(t, "log", name+".import"); r.code == 0 && r.out != "" {
+			t.Errorf("an unfinished import is read: %s", r.out)
+		}
+		must(t, "import", name+".import", "good.jsonl")
+		if must(t, "log", name+".import") != log {
+			t.Errorf("the import reads differently")
+		}
+	}
+}
+
 func TestOfTwoExportsToOneFileOneIsWholeAndTheOtherRefused(t *testing.T) {
 	dir := shop(t)
 	t.Chdir(t.TempDir())

@@ -31,7 +31,12 @@ Until the last line is in, the store does not open.`,
 		Args: wants(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			im.dir, im.name = args[0], args[1]
-			report, err := im.run(cmd.Context())
+			from, done, err := im.open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer done()
+			report, err := im.run(cmd.Context(), from)
 			if err != nil {
 				return im.explain(err)
 			}
@@ -58,12 +63,7 @@ type importing struct {
 	tell              telling
 }
 
-func (im *importing) run(ctx context.Context) (retinue.ImportReport, error) {
-	from, done, err := im.open(ctx)
-	if err != nil {
-		return retinue.ImportReport{}, err
-	}
-	defer done()
+func (im *importing) run(ctx context.Context, from io.Reader) (retinue.ImportReport, error) {
 	bar := newBar("importing", true)
 	defer bar.end()
 	im.options.Progress = bar.at
@@ -108,7 +108,7 @@ func (im *importing) explain(err error) error {
 		return err
 	case errors.Is(err, messages.ErrUnfinishedImport):
 		return fmt.Errorf("%s: %w\n%s holds the beginning of another export: to import this one, remove it first", im.name, err, im.dir)
-	case errors.Is(err, messages.ErrImport), errors.Is(err, os.ErrNotExist):
+	case errors.Is(err, messages.ErrImport):
 		return fmt.Errorf("%s: %w", im.name, err)
 	case errors.Is(err, messages.ErrInUse):
 		return fmt.Errorf("%w\nAn import makes a new store; %s is one that is open", err, im.dir)
