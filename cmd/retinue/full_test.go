@@ -2,10 +2,14 @@ package main_test
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -110,6 +114,36 @@ func TestWhatAKillLeavesIsNeverTakenForWhole(t *testing.T) {
 		if must(t, "log", name+".import") != log {
 			t.Errorf("the import reads differently")
 		}
+	}
+}
+
+func TestAnExportThatIsEndedLeavesNothing(t *testing.T) {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	begun := make(chan struct{})
+	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Write([]byte("{"))
+		w.(http.Flusher).Flush()
+		begun <- struct{}{}
+		<-r.Context().Done()
+	}))
+	defer slow.Close()
+	for _, ends := range signals {
+		dir := t.TempDir()
+		c := command(t, "export", slow.URL, "-o", filepath.Join(dir, "slow.jsonl"))
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		<-begun
+		if err := c.Process.Signal(ends); err != nil {
+			t.Fatal(err)
+		}
+		if _ = c.Wait(); c.ProcessState.ExitCode() != 130 {
+			t.Errorf("%v: %v", ends, c.ProcessState)
+		}
+		onlyHas(t, dir)
 	}
 }
 

@@ -36,7 +36,11 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ending := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		ending = append(ending, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), ending...)
 	// What has a second to end and does not, another signal ends at once. Some
 	// programs send every signal twice.
 	context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, stop) })
