@@ -198,6 +198,23 @@ func TestATargetThatIsThereIsLeftAlone(t *testing.T) {
 	}
 }
 
+func TestACopyThatLacksItsNameAloneIsLeftToPeople(t *testing.T) {
+	opts := inMemory()
+	bus := openBus(t, opts)
+	if err := errors.Join(bus.Backup(t.Context(), "backup"), opts.FS.Rename("backup", "other.partial")); err != nil {
+		t.Fatal(err)
+	}
+	err := bus.Backup(t.Context(), "other")
+	wantError(t, err, messages.ErrExists)
+	if err == nil || !strings.Contains(err.Error(), "rename it, or remove it") {
+		t.Errorf("error = %v, want a word of what to do", err)
+	}
+	if err := opts.FS.Rename("other.partial", "other"); err != nil {
+		t.Fatal(err)
+	}
+	wantTexts(t, readOnly(t, opts.FS, "other"), messages.Permanent)
+}
+
 func TestACopyIsNotMadeInTheStoresOwnDirectory(t *testing.T) {
 	opts := inMemory()
 	bus := openBus(t, opts)

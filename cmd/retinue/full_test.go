@@ -55,7 +55,7 @@ func TestWhatCannotBeWrittenWholeGetsNoName(t *testing.T) {
 func TestWhatAKillLeavesIsNeverTakenForWhole(t *testing.T) {
 	dir := shop(t)
 	bus := openShop(t, dir, nil, errBounced)
-	for range 100 { // some megabytes
+	for range 40 { // two megabytes
 		if _, err := bus.Append(t.Context(), started{Payment: strings.Repeat("p", 50_000)}); err != nil {
 			t.Fatal(err)
 		}
@@ -67,7 +67,7 @@ func TestWhatAKillLeavesIsNeverTakenForWhole(t *testing.T) {
 	must(t, "backup", dir, "good")
 	must(t, "export", dir, "-o", "good.jsonl")
 	whole, log := must(t, "export", dir), must(t, "log", dir)
-	for round := range 8 {
+	for round := range 4 {
 		name := fmt.Sprint(round)
 		for _, args := range [][]string{
 			{"export", dir, "-o", name + ".jsonl"}, {"backup", dir, name + ".backup"},
@@ -81,11 +81,11 @@ func TestWhatAKillLeavesIsNeverTakenForWhole(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for range round { // and so the kill comes later
+			for range 2 * round { // and so the kill comes later
 				must(t, "--version")
 			}
 			if args[0] == "import" {
-				in.Write([]byte(whole[:len(whole)*(round+1)/10]))
+				in.Write([]byte(whole[:len(whole)*(round+1)/5]))
 			}
 			if err := c.Process.Kill(); err != nil {
 				t.Fatal(err)
@@ -100,7 +100,14 @@ func TestWhatAKillLeavesIsNeverTakenForWhole(t *testing.T) {
 		for store, again := range map[string][]string{"backup": {"backup", dir}, "store": {"restore", "good"}} {
 			path := name + "." + store
 			if _, err := os.Stat(path); err != nil {
-				must(t, append(again, path)...)
+				r := run(t, append(again, path)...)
+				if r.code != 0 && strings.Contains(r.err, "rename it, or remove it") { // it lacks its name alone
+					r.code = 0
+					if err := os.Rename(path+".partial", path); err != nil {
+						t.Fatal(err)
+					}
+				}
+				r.wants(t, 0)
 			}
 			if must(t, "log", path) != log {
 				t.Errorf("%s reads differently", path)
