@@ -20,7 +20,8 @@ import (
 // opened with ReadOnly, Backup copies the files instead.
 //
 // Errors: [messages.InvalidError] in a shared database, whose checkpoint is
-// the program's to make; [messages.ErrExists]; [messages.ErrInUse] while
+// the program's to make, and for a dir within the store's directory;
+// [messages.ErrExists]; [messages.ErrInUse] while
 // another backup is being made; [messages.ErrNoSpace];
 // [messages.CorruptError] or [messages.DamagedError] where the copy does not
 // verify; [messages.ErrReentrant], [messages.ErrClosed],
@@ -34,7 +35,8 @@ func (b *Bus) Backup(ctx context.Context, dir string) error { return b.engine.Ba
 // of its own, is verified, and only then gets its name. Followers go on from
 // their cursors. opts may be nil; of it, FS, Profile and Logger count.
 //
-// Errors: those of Open for the backup; [messages.ErrExists];
+// Errors: those of Open for the backup; [messages.InvalidError] for a dir
+// within it; [messages.ErrExists];
 // [messages.ErrInUse] where another Restore writes to dir;
 // [messages.ErrNoSpace]; [messages.CorruptError] or [messages.DamagedError]
 // where the copy does not verify; ctx's error, or the file system's. After an

@@ -198,6 +198,39 @@ func TestATargetThatIsThereIsLeftAlone(t *testing.T) {
 	}
 }
 
+func TestACopyThatLacksItsNameAloneIsLeftToPeople(t *testing.T) {
+	opts := inMemory()
+	bus := openBus(t, opts)
+	if err := errors.Join(bus.Backup(t.Context(), "backup"), opts.FS.Rename("backup", "other.partial")); err != nil {
+		t.Fatal(err)
+	}
+	err := bus.Backup(t.Context(), "other")
+	wantError(t, err, messages.ErrExists)
+	if err == nil || !strings.Contains(err.Error(), "rename it, or remove it") {
+		t.Errorf("error = %v, want a word of what to do", err)
+	}
+	if err := opts.FS.Rename("other.partial", "other"); err != nil {
+		t.Fatal(err)
+	}
+	wantTexts(t, readOnly(t, opts.FS, "other"), messages.Permanent)
+}
+
+func TestACopyIsNotMadeInTheStoresOwnDirectory(t *testing.T) {
+	opts := inMemory()
+	bus := openBus(t, opts)
+	if err := bus.Backup(t.Context(), "backup"); err != nil {
+		t.Fatal(err)
+	}
+	before := filesBelow(t, opts.FS, "")
+	for _, below := range []string{"in", "deep/er", "pebble/in"} {
+		wantError(t, bus.Backup(t.Context(), "store/"+below), messages.ErrInvalid)
+		wantError(t, retinue.Restore(t.Context(), "backup", "backup/"+below, opts), messages.ErrInvalid)
+	}
+	if after := filesBelow(t, opts.FS, ""); len(after) != len(before) {
+		t.Errorf("there were %d files and are %d", len(before), len(after))
+	}
+}
+
 func TestABusThatReadsBacksUpToo(t *testing.T) {
 	fs := worked(t)
 	bus := readOnly(t, fs, "store")

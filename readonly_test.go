@@ -3,6 +3,7 @@ package retinue_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"maps"
 	"os"
@@ -226,6 +227,22 @@ func TestAStoreIsReadFromAMediumThatCannotBeWritten(t *testing.T) {
 	wantTexts(t, bus, messages.TrimmableLog, "a", "b", "poison", "c")
 	if r, err := bus.Verify(t.Context()); err != nil || r.Err() != nil {
 		t.Errorf("verify: %v, %v", err, r.Err())
+	}
+}
+
+func TestWhoMayNotMakeTheLockIsNotToldOfAnotherProcess(t *testing.T) {
+	denied := errorfs.Wrap(worked(t), errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind == errorfs.OpLock {
+			return os.ErrPermission
+		}
+		return nil
+	}))
+	for _, read := range []bool{true, false} {
+		_, err := retinue.Open("store", &retinue.Options{FS: denied, ReadOnly: read})
+		wantError(t, err, os.ErrPermission)
+		if errors.Is(err, messages.ErrInUse) {
+			t.Errorf("read only %v: %v", read, err)
+		}
 	}
 }
 

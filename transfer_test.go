@@ -5,7 +5,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -238,6 +240,38 @@ func TestAnExportTellsWhatItsWriterSaid(t *testing.T) {
 	bus, _ := mixed(t)
 	_, err := bus.Export(t.Context(), failingWriter{}, retinue.ExportOptions{})
 	wantError(t, err, io.ErrShortWrite)
+}
+
+// Wherever the disk of the writer is full, the export says so, and a bus with
+// a disk of its own works on.
+func TestAFullDiskDuringAnExportIsToldAndTheBusWorksOn(t *testing.T) {
+	bus, export := mixed(t)
+	for room := 0; room < len(export); room += 1 + room/2 {
+		full := &fullDisk{room: room}
+		_, err := bus.Export(t.Context(), full, retinue.ExportOptions{Cursors: true})
+		wantError(t, err, messages.ErrNoSpace)
+		if !bytes.HasPrefix(export, full.written.Bytes()) {
+			t.Errorf("with room for %d: %q, want the beginning of %q", room, full.written.Bytes(), export)
+		}
+	}
+	put(t, bus, note{"and on"})
+	if _, err := importInto(t, vfs.NewMem(), exported(t, bus)); err != nil {
+		t.Error(err)
+	}
+}
+
+// fullDisk has room for some bytes.
+type fullDisk struct {
+	room    int
+	written bytes.Buffer
+}
+
+func (d *fullDisk) Write(p []byte) (int, error) {
+	n, _ := d.written.Write(p[:min(len(p), d.room)])
+	if d.room -= n; n < len(p) {
+		return n, &os.PathError{Op: "write", Path: "export", Err: syscall.ENOSPC}
+	}
+	return n, nil
 }
 
 type failingWriter struct{}

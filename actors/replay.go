@@ -31,9 +31,10 @@ type Replay struct {
 // still put aside.
 type Replayed struct {
 	// Found counts the entries that were chosen, whatever the limit.
-	Found int
+	Found int `json:"found"`
 	// Done counts those whose turn committed, Failed those whose turn did not.
-	Done, Failed int
+	Done   int `json:"done"`
+	Failed int `json:"failed"`
 }
 
 // Replay gives chosen entries to the follower once more, by ascending id: each

@@ -74,7 +74,11 @@ func (c *Client) do(ctx context.Context, method, path string, form url.Values) (
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, fmt.Errorf("retinue: %w", err)
+		var call *url.Error // of an address that nobody has given
+		if errors.As(err, &call) {
+			err = call.Err
+		}
+		return nil, fmt.Errorf("retinue: %w", cut(err))
 	}
 	if answer.StatusCode == http.StatusOK {
 		return answer, nil
@@ -88,6 +92,15 @@ func (c *Client) do(ctx context.Context, method, path string, form url.Values) (
 		err = fmt.Errorf("retinue: %s answers %s: %.200q", target, answer.Status, text)
 	}
 	return nil, err
+}
+
+// cut names what ends an answer early: the process of the bus, or the
+// connection to it.
+func cut(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("the bus has ended without an answer, or in the middle of one: %w", err)
+	}
+	return err
 }
 
 // failure is an answer that tells why. It unwraps to its error.
@@ -128,7 +141,7 @@ func (c *Client) call(ctx context.Context, method, path string, form url.Values,
 		_, err = io.Copy(io.Discard, answer.Body)
 		return err
 	}
-	return json.NewDecoder(answer.Body).Decode(into)
+	return cut(json.NewDecoder(answer.Body).Decode(into))
 }
 
 // list yields what an answer holds, a value a line, read by an unmarshal of V.
@@ -146,7 +159,7 @@ func list[V any](ctx context.Context, c *Client, path string, form url.Values) i
 			if errors.Is(err, io.EOF) && len(line) == 0 {
 				return
 			}
-			if ctx.Err() != nil {
+			if err = cut(err); ctx.Err() != nil {
 				err = ctx.Err()
 			}
 			if err == nil {
@@ -237,7 +250,7 @@ func (c *Client) Export(ctx context.Context, w io.Writer, o retinue.ExportOption
 	}
 	defer answer.Body.Close()
 	if _, err := io.Copy(w, answer.Body); err != nil {
-		return report, errors.Join(ctx.Err(), err)
+		return report, errors.Join(ctx.Err(), cut(err))
 	}
 	if text := answer.Trailer.Get("Retinue-Error"); text != "" {
 		var failed messages.RemoteError

@@ -190,5 +190,5 @@ func (l *Log) UnmarshalText(text []byte) error {
 			return nil
 		}
 	}
-	return Invalid("log", "%q", text)
+	return Invalid("log", "%q is neither %v nor %v", text, Permanent, TrimmableLog)
 }

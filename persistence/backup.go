@@ -14,7 +14,8 @@ import (
 // batches after that. The copy is verified before it gets its name. Tables
 // are hard links where the file system allows.
 //
-// Errors: [messages.InvalidError] in a shared database, [messages.ErrExists],
+// Errors: [messages.InvalidError] in a shared database and for a directory
+// within the store's, [messages.ErrExists],
 // [messages.ErrInUse] while another backup is being made,
 // [messages.ErrNoSpace], [messages.CorruptError] and [messages.DamagedError]
 // where the copy does not verify, [messages.FailedError],
@@ -43,6 +44,9 @@ func (s *Store) backup(ctx context.Context, dir string, heads Heads, log *slog.L
 	if dir == "" {
 		return messages.Invalid("backup", "no directory")
 	}
+	if err := s.place.outside(dir); err != nil {
+		return err
+	}
 	p, err := beginPartial(s.place.fs, s.place.fs.PathJoin(dir), false, log)
 	if err != nil {
 		return err
@@ -51,6 +55,14 @@ func (s *Store) backup(ctx context.Context, dir string, heads Heads, log *slog.L
 		return errors.Join(err, p.discard())
 	}
 	return p.finish()
+}
+
+// outside refuses a copy of a store in the directory of the store itself.
+func (d *directory) outside(target string) error {
+	if _, err := d.fs.Stat(target); err == nil || !d.holds(target) { // what is there is refused by a better name
+		return nil
+	}
+	return messages.Invalid("target", "%s lies in %s, which is the store's own directory", target, d.dir)
 }
 
 // fill copies the store and verifies the copy.
@@ -76,8 +88,8 @@ func (s *Store) fill(ctx context.Context, p *partial, heads Heads) error {
 // from.Dir. It copies every byte, gives the copy a store id of its own, and
 // verifies it before it gets its name.
 //
-// Errors: those of Open for the backup; [messages.ErrExists] where to.Dir is
-// not empty; [messages.ErrInUse], [messages.ErrNoSpace], ctx's error, or the
+// Errors: those of Open for the backup; [messages.InvalidError] where to.Dir
+// lies in it; [messages.ErrExists] where to.Dir is not empty; [messages.ErrInUse], [messages.ErrNoSpace], ctx's error, or the
 // file system's. After an error nothing is there.
 func Restore(ctx context.Context, from, to Config) error {
 	from.ReadOnly = true
@@ -96,6 +108,9 @@ func Restore(ctx context.Context, from, to Config) error {
 }
 
 func (s *Store) restore(ctx context.Context, to Config) error {
+	if err := s.place.outside(to.Dir); err != nil {
+		return err
+	}
 	p, err := beginPartial(s.place.fs, s.place.fs.PathJoin(to.Dir), true, to.Logger)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -148,9 +149,40 @@ func (d *directory) lock() (*pebble.Lock, error) {
 	}
 	lock, err := pebble.LockDirectory(d.database(), d.fs)
 	if err != nil {
-		return nil, fmt.Errorf("%s: another process has it open, or its lock cannot be made: %w: %w", d.dir, messages.ErrInUse, err)
+		return nil, notLocked(d.dir, err)
 	}
 	return lock, nil
+}
+
+// notLocked tells who has no right to make the lock of a database from who
+// comes second.
+func notLocked(dir string, err error) error {
+	if errors.Is(err, os.ErrPermission) {
+		return fmt.Errorf("%s: its lock cannot be made, without which nobody knows whether it is in use: %w", dir, err)
+	}
+	return fmt.Errorf("%s: another process has it open, or its lock cannot be made: %w: %w", dir, messages.ErrInUse, err)
+}
+
+// holds reports whether a path is that of the directory or lies below it.
+func (d *directory) holds(path string) bool {
+	onDisk := vfs.Root(d.fs) == vfs.Default
+	if whole, err := filepath.Abs(path); onDisk && err == nil {
+		path = whole
+	}
+	for {
+		same := path
+		if there, err := canonical(path); onDisk && err == nil {
+			same = there
+		}
+		if d.fs.PathJoin(same) == d.fs.PathJoin(d.dir) {
+			return true
+		}
+		above := d.fs.PathDir(path)
+		if above == path {
+			return false
+		}
+		path = above
+	}
 }
 
 // christen writes the sentinel, once the new database is on disk.

@@ -29,12 +29,17 @@ type ExportOptions struct {
 // ExportReport is what an export carries, and what stayed behind.
 type ExportReport struct {
 	// Entries and Cursors are lines, Bytes those of all lines.
-	Entries, Cursors uint64
-	Bytes            int64
+	Entries uint64 `json:"entries"`
+	Cursors uint64 `json:"cursors"`
+	Bytes   int64  `json:"bytes"`
 	// What only a backup carries: entries that followers set aside, keys of the
 	// followers and of the application, idempotency keys, and Stage calls that
 	// are not ordered.
-	Parked, FollowerKeys, ApplicationKeys, IdempotencyKeys, Staged uint64
+	Parked          uint64 `json:"parked"`
+	FollowerKeys    uint64 `json:"follower_keys"`
+	ApplicationKeys uint64 `json:"application_keys"`
+	IdempotencyKeys uint64 `json:"idempotency_keys"`
+	Staged          uint64 `json:"staged"`
 }
 
 // Export is one view of the store, to be written. It pins space until it is

@@ -27,11 +27,13 @@ type ImportOptions struct {
 // ImportReport is what an import brought.
 type ImportReport struct {
 	// From is the store that was exported, Store the one that was made.
-	From, Store StoreID
+	From  StoreID `json:"from"`
+	Store StoreID `json:"store"`
 	// Entries in the store, of which Resumed came with an earlier call.
-	Entries, Resumed uint64
+	Entries uint64 `json:"entries"`
+	Resumed uint64 `json:"resumed"`
 	// Cursors that were taken over.
-	Cursors uint64
+	Cursors uint64 `json:"cursors"`
 }
 
 // Import makes a store out of what [Export.Write] wrote. The store must be new
@@ -56,7 +58,10 @@ func Import(ctx context.Context, c Config, r io.Reader, o ImportOptions) (Import
 	in.store, in.batch = s, s.NewBatch()
 	in.report.Store = s.id
 	err = in.run()
-	return in.report, full(errors.Join(err, s.Close(context.WithoutCancel(ctx))))
+	if closing := s.Close(context.WithoutCancel(ctx)); err == nil {
+		err = closing
+	}
+	return in.report, full(err)
 }
 
 // importer is an import under way.
@@ -122,7 +127,7 @@ func (in *importer) readHeader() error {
 	}
 	h := &in.header
 	if err := strictly(line, h); err != nil {
-		return in.fault(err)
+		return in.wrong("it is no header of an export: %w", err)
 	}
 	in.digest = sha256.Sum256(line)
 	id, err := hex.DecodeString(h.Store)
@@ -130,7 +135,7 @@ func (in *importer) readHeader() error {
 	case h.Format > exportFormat:
 		return in.wrong("export of format %d, this release knows %d: %w", h.Format, exportFormat, messages.ErrNewerFormat)
 	case h.Format != exportFormat:
-		return in.wrong("no export: format %d", h.Format)
+		return in.wrong("it is no header of an export: format %d", h.Format)
 	case err != nil || len(id) != len(in.report.From):
 		return in.wrong("store id %q", h.Store)
 	case h.Permanent < 1 || h.Horizon < 1 || h.Horizon > h.Trimmable || uint64(h.Trimmable) < uint64(h.Permanent):
@@ -163,15 +168,23 @@ func (in *importer) run() error {
 	for {
 		line, err := in.lines.next()
 		if err != nil {
-			return errors.Join(in.unread(err), in.flush())
+			return in.keep(in.unread(err))
 		}
 		if bytes.HasPrefix(line, trailerStart) {
 			return in.finish(line)
 		}
 		if err := in.take(line); err != nil {
-			return errors.Join(err, in.flush())
+			return in.keep(err)
 		}
 	}
+}
+
+// keep commits what came before a line that is at fault.
+func (in *importer) keep(err error) error {
+	if errors.Is(err, messages.ErrFailed) {
+		return err
+	}
+	return errors.Join(err, in.flush())
 }
 
 // resume claims an empty store, or passes over the lines that it has.

@@ -141,7 +141,7 @@ func (in *importer) finish(line []byte) error {
 		return in.fault(err)
 	}
 	if err := in.compare(&t); err != nil {
-		return errors.Join(in.fault(err), in.flush())
+		return in.keep(in.fault(err))
 	}
 	if _, err := in.lines.next(); err == nil {
 		return in.wrong("something follows the last line")

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -78,6 +79,9 @@ func (p *partial) claim(log *slog.Logger) error {
 	names, err := p.fs.List(p.dir)
 	if err != nil {
 		return err
+	}
+	if slices.Contains(names, sentinelName) && !isPartial(p.fs, p.dir) {
+		return fmt.Errorf("%s is a store: a copy that lacks nothing but its name, or another one; rename it, or remove it: %w", p.dir, messages.ErrExists)
 	}
 	if len(names) > 0 && !isPartial(p.fs, p.dir) {
 		return fmt.Errorf("%s holds %q and no %s: %w", p.dir, names[0], partialName, messages.ErrExists)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -20,15 +21,15 @@ import (
 // [messages.ErrInUse], or Pebble's.
 func OpenShared(dir string, readOnly bool) (db *pebble.DB, fence *Fence, close func() error, err error) {
 	found, err := pebble.Peek(dir, vfs.Default)
-	if err == nil && !found.Exists {
-		err = messages.ErrNotStore
+	if errors.Is(err, os.ErrNotExist) || err == nil && !found.Exists {
+		return nil, nil, nil, fmt.Errorf("%s holds no database: %w", dir, messages.ErrNotStore)
 	}
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("%s: %w", dir, err)
 	}
 	lock, err := pebble.LockDirectory(dir, vfs.Default)
 	if err != nil {
-		return nil, nil, nil, fmt.Errorf("%s: %w: %w", dir, messages.ErrInUse, err)
+		return nil, nil, nil, notLocked(dir, err)
 	}
 	o := &pebble.Options{Lock: lock, ReadOnly: readOnly, ErrorIfNotExists: true, Logger: &slogLogger{log: slog.New(slog.DiscardHandler)}}
 	fence = Configure(o)

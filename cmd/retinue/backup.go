@@ -8,6 +8,7 @@ import (
 
 func backupVerb() *cobra.Command {
 	var f storeFlags
+	var tell telling
 	cmd := &cobra.Command{
 		Use:   "backup STORE TARGET",
 		Short: "Copy a store into a new directory, also while it is in use",
@@ -28,11 +29,11 @@ nothing, and protects from nothing that happens to the disk.`,
 				if err := s.Backup(cmd.Context(), target); err != nil {
 					return err
 				}
-				note("%s is a verified backup of %s", args[1], args[0])
-				return nil
+				return tell.result(cmd.Context(), copied{args[0], target}, "%s is a verified backup of %s", args[1], args[0])
 			})
 		},
 	}
 	f.add(cmd)
+	tell.add(cmd)
 	return cmd
 }

@@ -4,8 +4,12 @@ import (
 	"bufio"
 	"encoding/json"
 	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -110,6 +114,34 @@ func TestTheSocketOfADeadProgramIsNoHindrance(t *testing.T) {
 	run(t, "log", dir, "-n", "1").wants(t, 0, "pay/started")
 }
 
+func TestAnAddressWhereNobodyListensOrAnswersIsNamed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "left.sock")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.SetUnlinkOnClose(false)
+	l.Close()
+	run(t, "stats", path).wants(t, 1, "retinue: dial unix "+path)
+	foreign := httptest.NewServer(http.NotFoundHandler())
+	defer foreign.Close()
+	run(t, "stats", foreign.URL).wants(t, 1, foreign.URL, "404")
+	foreign.Close()
+	dying := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v1/export" {
+			w.Write([]byte("{"))
+			w.(http.Flusher).Flush()
+		}
+		panic(http.ErrAbortHandler)
+	}))
+	defer dying.Close()
+	file := filepath.Join(t.TempDir(), "cut.jsonl")
+	run(t, "stats", dying.URL).wants(t, 1, "the bus has ended")
+	run(t, "export", dying.URL, "-o", file).wants(t, 1, "the bus has ended")
+	isGone(t, file)
+	run(t, "stats", foreign.URL).wants(t, 1, "retinue: dial tcp "+strings.TrimPrefix(foreign.URL, "http://"))
+}
+
 func TestLogFollowsWhatIsAppended(t *testing.T) {
 	dir, bus := liveShop(t)
 	c := command(t, "log", dir, "--follow", "--json", "--type", "pay/started")
@@ -155,6 +187,56 @@ func TestLogFollowsWhatIsAppended(t *testing.T) {
 	}
 	if c.Wait(); c.ProcessState.ExitCode() != 130 {
 		t.Errorf("exit %d, want 130", c.ProcessState.ExitCode())
+	}
+}
+
+func TestAFollowedLogBeginsWithTheLastThatAreAskedFor(t *testing.T) {
+	for args, want := range map[string]string{
+		"": "24 25 26 27 28 29 30 31 32 33", "-n 3": "31 32 33", "-n 0": "", "--from 32": "32 33",
+		"--from 20 -n 2": "32 33", "--since -1h -n 1": "33", "--type pay/failed -n 5": "14",
+	} {
+		dir, bus := liveShop(t)
+		c := command(t, append([]string{"log", dir, "-f"}, strings.Fields(args)...)...)
+		pipe, err := c.StdoutPipe()
+		if err == nil {
+			err = c.Start()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines, ids := bufio.NewScanner(pipe), []string{}
+		next := func() {
+			if lines.Scan() {
+				ids = append(ids, strings.Fields(lines.Text())[0])
+			}
+		}
+		for range strings.Fields(want) {
+			next()
+		}
+		if got := strings.Join(ids, " "); got != want {
+			t.Errorf("%q: %s, want %s", args, got, want)
+		}
+		// The command that shows nothing may come later than an entry.
+		shown := make(chan struct{})
+		go func() {
+			next()
+			close(shown)
+		}()
+		for more := true; more; {
+			if _, err := bus.Append(t.Context(), failed{Payment: "new"}); err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case <-shown:
+				more = false
+			default:
+			}
+		}
+		if last, err := strconv.Atoi(ids[len(ids)-1]); err != nil || last < 34 {
+			t.Errorf("%q: then %d, %v", args, last, err)
+		}
+		c.Process.Kill()
+		c.Wait()
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -30,8 +31,11 @@ backup has them.`,
   retinue export wallet.db | zstd > wallet.jsonl.zst`,
 		Args: wants(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if target == "" {
+				return usagef("--output: the file has no name")
+			}
 			return f.with(cmd.Context(), args[0], reading, func(s *store) error {
-				if target == "" {
+				if target == "-" {
 					return export(cmd.Context(), s, patient{cmd.Context(), os.Stdout}, false, o)
 				}
 				return newFile(target, func(w io.Writer) error { return export(cmd.Context(), s, w, true, o) })
@@ -39,7 +43,7 @@ backup has them.`,
 		},
 	}
 	f.add(cmd)
-	cmd.Flags().StringVarP(&target, "output", "o", "", "`file` to make, which must not exist; it gets its name when it is whole")
+	cmd.Flags().StringVarP(&target, "output", "o", "-", "`file` to make, which must not exist; it gets its name when it is whole")
 	cmd.Flags().BoolVar(&o.Cursors, "cursors", false, "take along where the followers stand")
 	return cmd
 }
@@ -49,7 +53,10 @@ func export(ctx context.Context, s *store, w io.Writer, progress bool, o retinue
 	bar := newBar("exporting", progress)
 	defer bar.end()
 	report, err := s.Export(ctx, io.MultiWriter(buffered, bar.reading()), o)
-	if err := errors.Join(err, buffered.Flush()); err != nil {
+	if err == nil {
+		err = buffered.Flush()
+	}
+	if err != nil {
 		return err
 	}
 	bar.end()
@@ -74,23 +81,45 @@ func export(ctx context.Context, s *store, w io.Writer, progress bool, o retinue
 	return nil
 }
 
-// newFile makes a file that appears under its name when it is whole.
-func newFile(name string, write func(io.Writer) error) (err error) {
+// newFile makes a file that appears under its name when it is whole, and under
+// a name of its own until then.
+func newFile(name string, write func(io.Writer) error) error {
 	if _, err := os.Lstat(name); err == nil {
 		return &os.PathError{Op: "export", Path: name, Err: os.ErrExist}
 	}
-	f, err := os.OpenFile(name+".partial", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*.partial")
 	if err != nil {
 		return err
 	}
 	if err = write(f); err == nil {
 		err = f.Sync()
 	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), name)
+	if closing := f.Close(); err == nil {
+		err = closing
+	}
+	if err == nil {
+		err = publish(f.Name(), name)
 	}
 	if err != nil {
-		err = errors.Join(err, os.Remove(f.Name()))
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}
+
+// publish gives a file a name that nobody else has taken, durably.
+func publish(from, name string) error {
+	err := os.Link(from, name)
+	switch {
+	case errors.Is(err, os.ErrExist):
+		return &os.PathError{Op: "export", Path: name, Err: os.ErrExist}
+	case err != nil: // the file system has no links
+		err = os.Rename(from, name)
+	default:
+		err = os.Remove(from)
+	}
+	if dir, cannot := os.Open(filepath.Dir(name)); cannot == nil {
+		_ = dir.Sync() // not every system can
+		_ = dir.Close()
 	}
 	return err
 }

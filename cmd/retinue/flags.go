@@ -3,6 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -15,18 +18,18 @@ import (
 // queryFlags choose entries.
 type queryFlags struct {
 	log                              messages.Log
-	from, to                         uint64
+	from, to                         idFlag
 	since, until                     moment
 	happenedSince, happenedUntil     moment
 	modules, kinds, types, relations []string
-	instances                        []uint
+	instances                        []string
 }
 
 func (f *queryFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	addLog(flags, &f.log)
-	flags.Uint64Var(&f.from, "from", 0, "first `id`")
-	flags.Uint64Var(&f.to, "to", 0, "last `id`")
+	flags.Var(&f.from, "from", "first `id`")
+	flags.Var(&f.to, "to", "last `id`")
 	flags.Var(&f.since, "since", "ordered at or after this `time`, for example -2h or 2026-01-31")
 	flags.Var(&f.until, "until", "ordered before this `time`")
 	flags.Var(&f.happenedSince, "happened-since", "happened at or after this `time`; reads all entries of the range")
@@ -34,7 +37,7 @@ func (f *queryFlags) add(cmd *cobra.Command) {
 	flags.StringArrayVar(&f.types, "type", nil, "`module/kind`, or the kind of an event without a module; may be repeated, as may the next four")
 	flags.StringArrayVar(&f.modules, "module", nil, "`module`")
 	flags.StringArrayVar(&f.kinds, "kind", nil, "`kind`, of any module")
-	flags.UintSliceVar(&f.instances, "instance", nil, "`number` of the instance")
+	flags.StringArrayVar(&f.instances, "instance", nil, "`number` of the instance")
 	flags.StringArrayVar(&f.relations, "correlation", nil, "correlation `id`")
 }
 
@@ -54,17 +57,18 @@ func (f *queryFlags) query() (retinue.Query, error) {
 	for _, name := range f.types {
 		q.Filter.Types = append(q.Filter.Types, typeOf(name))
 	}
-	for _, n := range f.instances {
-		if n > 1<<32-1 {
-			return q, usagef("instance %d is over %d", n, uint32(1<<32-1))
+	for _, text := range f.instances {
+		n, err := strconv.ParseUint(text, 10, 32)
+		if err != nil {
+			return q, usagef("--instance: %q is no number from 0 to %d", text, uint32(1<<32-1))
 		}
 		q.Filter.Instances = append(q.Filter.Instances, uint32(n))
 	}
 	if f.from > 0 {
-		q.From = place(f.log, f.from)
+		q.From = place(f.log, uint64(f.from))
 	}
 	if f.to > 0 {
-		q.To = place(f.log, f.to+1)
+		q.To = place(f.log, uint64(f.to)+1)
 	}
 	if f.to > 0 && f.from > f.to {
 		return q, usagef("--from %d is behind --to %d", f.from, f.to)
@@ -73,6 +77,35 @@ func (f *queryFlags) query() (retinue.Query, error) {
 		return q, usagef("--since %v is after --until %v", &f.since, &f.until)
 	}
 	return q, nil
+}
+
+// idFlag is a flag that takes the id of an entry; 0 is none.
+type idFlag uint64
+
+// String implements [pflag.Value].
+func (id *idFlag) String() string {
+	if *id == 0 {
+		return ""
+	}
+	return strconv.FormatUint(uint64(*id), 10)
+}
+
+// Type implements [pflag.Value].
+func (id *idFlag) Type() string { return "id" }
+
+// Set implements [pflag.Value].
+func (id *idFlag) Set(text string) error {
+	n, err := parseID(text)
+	*id = idFlag(n)
+	return err
+}
+
+func parseID(text string) (uint64, error) {
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil || n == 0 || n == math.MaxUint64 { // whose successor would be none
+		return 0, fmt.Errorf("%q is no id: ids are numbers from 1", text)
+	}
+	return n, nil
 }
 
 // typeOf reads "module/kind".
@@ -91,8 +124,19 @@ func place(log messages.Log, id uint64) messages.Position {
 	return messages.TrimmableID(id)
 }
 
-// within refuses an id that the log does not have: nothing would be shown,
-// and nobody told why.
+// fits refuses a range that begins behind the log, or ends before it: nothing
+// would be shown, and nobody told why.
+func (f *queryFlags) fits(s retinue.Status) error {
+	if f.from > 0 {
+		return within(s, f.log, uint64(f.from))
+	}
+	if f.to > 0 && f.log == messages.TrimmableLog && uint64(f.to) < s.Trimmable.Horizon {
+		return within(s, f.log, uint64(f.to))
+	}
+	return nil
+}
+
+// within refuses an id that the log does not have.
 func within(l retinue.Status, log messages.Log, id uint64) error {
 	of := l.Permanent
 	if log == messages.TrimmableLog {
@@ -110,6 +154,9 @@ func within(l retinue.Status, log messages.Log, id uint64) error {
 // wants takes from least to most arguments, below 0 any number.
 func wants(least, most int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
+		if slices.Contains(args, "") {
+			return usagef("want: %s; got an empty argument", strings.TrimSuffix(cmd.UseLine(), " [flags]"))
+		}
 		if len(args) >= least && (most < 0 || len(args) <= most) {
 			return nil
 		}
@@ -117,10 +164,19 @@ func wants(least, most int) cobra.PositionalArgs {
 	}
 }
 
-// suggestFlag explains a flag that does not exist.
-func suggestFlag(cmd *cobra.Command, err error) error {
+// explainFlag says of a flag what is wrong with it, and which one may have
+// been meant.
+func explainFlag(cmd *cobra.Command, err error) error {
+	var bad *pflag.InvalidValueError
+	if errors.As(err, &bad) {
+		cause := bad.Unwrap()
+		if errors.As(cause, new(*strconv.NumError)) {
+			cause = fmt.Errorf("%q is no %s", bad.GetValue(), valueNames[bad.GetFlag().Value.Type()])
+		}
+		return fmt.Errorf("--%s: %w", bad.GetFlag().Name, cause)
+	}
 	var unknown *pflag.NotExistError
-	if !errors.As(err, &unknown) {
+	if !errors.As(err, &unknown) || unknown.GetSpecifiedShortnames() != "" {
 		return err
 	}
 	name, best, least := unknown.GetSpecifiedName(), "", 3
@@ -138,6 +194,9 @@ func suggestFlag(cmd *cobra.Command, err error) error {
 	}
 	return fmt.Errorf("%w; did you mean --%s?", err, best)
 }
+
+// valueNames name the values of flags of pflag's own.
+var valueNames = map[string]string{"int": "whole number", "bool": "true or false"}
 
 // distance is how many letters must be changed, added or removed to make b of
 // a.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -9,15 +10,18 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/retinue-go/retinue"
+	"github.com/retinue-go/retinue/messages"
+	"github.com/retinue-go/retinue/persistence"
 )
 
 func importVerb() *cobra.Command {
-	var o retinue.ImportOptions
+	var im importing
 	cmd := &cobra.Command{
 		Use:   "import DIR FILE",
 		Short: "Make a store out of an export",
 		Long: `Make a store out of an export; "-" is standard input. DIR must not exist, or be
-empty. Ids, times and order stay; the store gets an id of its own.
+empty. Ids, times and order stay; the store gets an id of its own. With --prefix
+DIR is that of a program's own database, which must be there, and closed.
 
 A line that cannot be imported is named, and what came before it is kept:
 repair the file and import it again, to go on from there. So after a crash.
@@ -26,24 +30,15 @@ Until the last line is in, the store does not open.`,
   zstd -dc wallet.jsonl.zst | retinue import copy.db -`,
 		Args: wants(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var from io.Reader
-			if args[1] == "-" {
-				from = waiting(cmd.Context(), os.Stdin)
-			} else {
-				file, err := os.Open(args[1])
-				if err != nil {
-					return err
-				}
-				defer file.Close()
-				from = file
-			}
-			bar := newBar("importing", true)
-			defer bar.end()
-			o.Progress = bar.at
-			report, err := retinue.Import(cmd.Context(), args[0], from, nil, o)
-			bar.end()
+			im.dir, im.name = args[0], args[1]
+			from, done, err := im.open(cmd.Context())
 			if err != nil {
-				return fmt.Errorf("%s: %w", args[1], err)
+				return err
+			}
+			defer done()
+			report, err := im.run(cmd.Context(), from)
+			if err != nil {
+				return im.explain(err)
 			}
 			text := plural(report.Entries, "entry", "entries") + " imported"
 			if report.Resumed > 0 {
@@ -52,12 +47,73 @@ Until the last line is in, the store does not open.`,
 			if report.Cursors > 0 {
 				text += ", with " + plural(report.Cursors, "cursor", "cursors")
 			}
-			note("%s", text)
-			return nil
+			return im.tell.result(cmd.Context(), report, "%s", text)
 		},
 	}
-	cmd.Flags().BoolVar(&o.Cursors, "cursors", false, "take over where the followers stood, if the export tells")
+	cmd.Flags().StringVar(&im.prefix, "prefix", "", "`prefix` that the store is to have in a database that it shares; Go escapes as in bus\\x00")
+	cmd.Flags().BoolVar(&im.options.Cursors, "cursors", false, "take over where the followers stood, if the export tells")
+	im.tell.add(cmd)
 	return cmd
+}
+
+// importing is an import under way.
+type importing struct {
+	dir, name, prefix string
+	options           retinue.ImportOptions
+	tell              telling
+}
+
+func (im *importing) run(ctx context.Context, from io.Reader) (retinue.ImportReport, error) {
+	bar := newBar("importing", true)
+	defer bar.end()
+	im.options.Progress = bar.at
+	if im.prefix == "" {
+		return retinue.Import(ctx, im.dir, from, nil, im.options)
+	}
+	prefix, err := unquoted(im.prefix)
+	if err != nil {
+		return retinue.ImportReport{}, err
+	}
+	db, fence, closeDB, err := persistence.OpenShared(im.dir, false)
+	if err != nil {
+		return retinue.ImportReport{}, err
+	}
+	report, err := retinue.Import(ctx, "", from, &retinue.Options{DB: db, Fence: fence, Prefix: prefix}, im.options)
+	if closing := closeDB(); err == nil {
+		err = closing
+	}
+	return report, err
+}
+
+func (im *importing) open(ctx context.Context) (io.Reader, func() error, error) {
+	if im.name == "-" {
+		return waiting(ctx, os.Stdin), func() error { return nil }, nil
+	}
+	file, err := os.Open(im.name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if info, err := file.Stat(); err == nil && info.IsDir() {
+		file.Close()
+		return nil, nil, fmt.Errorf("%s is a directory and no export; restore makes a store of a backup", im.name)
+	}
+	return file, file.Close, nil
+}
+
+// explain says which of the two has failed, and how to go on.
+func (im *importing) explain(err error) error {
+	switch {
+	case errors.Is(err, context.Canceled):
+		note("interrupted; to import the same file again goes on from there")
+		return err
+	case errors.Is(err, messages.ErrUnfinishedImport):
+		return fmt.Errorf("%s: %w\n%s holds the beginning of another export: to import this one, remove it first", im.name, err, im.dir)
+	case errors.Is(err, messages.ErrImport):
+		return fmt.Errorf("%s: %w", im.name, err)
+	case errors.Is(err, messages.ErrInUse):
+		return fmt.Errorf("%w\nAn import makes a new store; %s is one that is open", err, im.dir)
+	}
+	return fmt.Errorf("%s: %w", im.dir, err)
 }
 
 // waiting reads from who may write late, and gives up when its context ends.

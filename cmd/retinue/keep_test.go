@@ -1,10 +1,12 @@
 package main_test
 
 import (
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -13,6 +15,22 @@ func isGone(t testing.TB, path string) {
 	t.Helper()
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%s is there: %v", path, err)
+	}
+}
+
+// onlyHas checks what lies in a directory.
+func onlyHas(t testing.TB, dir string, want ...string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	if !slices.Equal(names, want) {
+		t.Errorf("%s holds %q, want %q", dir, names, want)
 	}
 }
 
@@ -43,7 +61,7 @@ func TestAnExportIsImported(t *testing.T) {
 	t.Chdir(t.TempDir())
 	run(t, "export", dir, "-o", "shop.jsonl", "--cursors").wants(t, 0, "45 entries exported; left behind: 3 parked entries")
 	run(t, "export", dir, "-o", "shop.jsonl").wants(t, 1, "exists")
-	isGone(t, "shop.jsonl.partial")
+	onlyHas(t, ".", "shop.jsonl")
 	run(t, "import", "copy", "shop.jsonl", "--cursors").wants(t, 0, "45 entries imported, with 3 cursors")
 	run(t, "import", "copy", "shop.jsonl").wants(t, 1, "not empty")
 	if must(t, "log", "copy") != must(t, "log", dir) {
@@ -74,15 +92,14 @@ func TestABrokenLineOfAnImportIsNamedAndRepaired(t *testing.T) {
 		t.Error("the copy reads differently")
 	}
 	run(t, "import", "other", "nowhere.jsonl").wants(t, 3)
+	run(t, "import", "other", dir).wants(t, 1, "is a directory", "restore")
 	isGone(t, "other")
+	run(t, "import", dir, "good.jsonl").wants(t, 1, dir+": the store is not empty")
 }
 
 func TestAnExportThatCannotBeWrittenLeavesNoFile(t *testing.T) {
 	dir := shop(t)
 	t.Chdir(t.TempDir())
-	if err := os.Mkdir("full", 0o700); err != nil {
-		t.Fatal(err)
-	}
 	run(t, "export", dir, "-o", filepath.Join("missing", "shop.jsonl")).wants(t, 3)
 	readOnly, err := os.Open(filepath.Join(dir, "RETINUE"))
 	if err != nil {
@@ -118,5 +135,64 @@ func TestANewerStoreIsNotTouched(t *testing.T) {
 	run(t, "pause", dir, "mail").wants(t, 1, "newer format")
 	if fingerprint(t, dir) != before {
 		t.Error("it was changed")
+	}
+}
+
+func TestAChangedExportIsToldToBeginAnew(t *testing.T) {
+	dir := shop(t)
+	t.Chdir(t.TempDir())
+	whole := must(t, "export", dir)
+	for name, text := range map[string]string{"good.jsonl": whole, "changed.jsonl": strings.Replace(whole, "alice", "alicf", 1)} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(t, "import", "copy", "changed.jsonl").wants(t, 1, "lines were changed")
+	run(t, "import", "copy", "good.jsonl").wants(t, 1, "copy holds the beginning of another export", "remove it first")
+	if err := os.RemoveAll("copy"); err != nil {
+		t.Fatal(err)
+	}
+	run(t, "import", "copy", "good.jsonl").wants(t, 0, "45 entries imported")
+}
+
+func TestCopiesOfALiveStoreAreMadeThroughItsBus(t *testing.T) {
+	dir, _ := liveShop(t)
+	t.Chdir(t.TempDir())
+	run(t, "backup", dir, filepath.Join(dir, "in")).wants(t, 1, "the store's own directory")
+	isGone(t, filepath.Join(dir, "in"))
+	run(t, "restore", dir, "copy").wants(t, 5, "restore the backup")
+	isGone(t, "copy")
+	run(t, "export", dir, "-o", "shop.jsonl").wants(t, 0)
+	run(t, "import", dir, "shop.jsonl").wants(t, 5, "one that is open")
+	run(t, "export", dir, "-o", "-").wants(t, 0, `{"retinue_export":1`)
+	onlyHas(t, ".", "shop.jsonl")
+}
+
+func TestCommandsSayInJSONWhatTheyDid(t *testing.T) {
+	dir, _ := liveShop(t)
+	t.Chdir(t.TempDir())
+	for _, try := range []struct{ args, want string }{
+		{"pause STORE mail", `{"name":"mail","log":"permanent","state":"paused"`},
+		{"resume STORE mail", `{"name":"mail","log":"permanent","state":"`},
+		{"seek STORE mail --to 5 --yes", `{"name":"mail","log":"permanent","state":"`},
+		{"trim STORE --preview", `{"entries":0,"horizon":1}`},
+		{"trim STORE --yes", `{"entries":0,"horizon":1}`},
+		{"parked replay STORE mail --all --preview", `{"found":3,"done":0,"failed":0}`},
+		{"parked drop STORE mail 8 8 --yes", `{"dropped":1}`},
+		{"parked drop STORE mail --all --yes", `{"dropped":2}`},
+		{"parked drop STORE mail --all --yes", `{"dropped":0}`},
+		{"backup STORE monday", `{"from":"` + dir + `","to":"`},
+		{"restore monday copy", `{"from":"monday","to":"copy"}`},
+		{"export monday -o all.jsonl", ``},
+		{"import copy2 all.jsonl", `{"from":"`},
+	} {
+		args := on(dir, strings.Fields(try.args))
+		if args[0] != "export" {
+			args = append(args, "--json")
+		}
+		out := must(t, args...)
+		if !strings.HasPrefix(out, try.want) || out != "" && !json.Valid([]byte(out)) {
+			t.Errorf("%s prints %s, want %s", try.args, out, try.want)
+		}
 	}
 }

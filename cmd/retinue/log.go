@@ -31,51 +31,59 @@ times skip whole blocks of the log. Times without a zone are local.`,
 		Args: wants(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			query, err := q.query()
+			if err == nil {
+				err = l.check(cmd)
+			}
 			if err != nil {
 				return err
 			}
 			return f.with(cmd.Context(), args[0], reading, func(s *store) error {
-				return show(cmd.Context(), func(out *screen) error { return l.run(cmd.Context(), s, query, out) })
+				status, err := s.Status(cmd.Context())
+				if err == nil && !l.follow {
+					err = q.fits(status)
+				}
+				if err != nil {
+					return err
+				}
+				return show(cmd.Context(), func(out *screen) error { return l.run(cmd.Context(), s, status, query, out) })
 			})
 		},
 	}
 	f.add(cmd)
 	q.add(cmd)
-	cmd.Flags().IntVarP(&l.limit, "limit", "n", 0, "at most this many `entries`")
+	cmd.Flags().IntVarP(&l.limit, "limit", "n", 0, "at most this many `entries`; with -f, how many of those that are there")
 	cmd.Flags().BoolVarP(&l.reverse, "reverse", "r", false, "newest first")
-	cmd.Flags().BoolVarP(&l.follow, "follow", "f", false, "go on with what is appended, on a live bus; begins with the last 10 unless --from or --since is given")
+	cmd.Flags().BoolVarP(&l.follow, "follow", "f", false, "go on with what is appended, on a live bus; begins with the last 10 unless --from, --since or --limit is given")
 	cmd.Flags().BoolVar(&l.json, "json", false, "one entry a line, in JSON")
-	cmd.MarkFlagsMutuallyExclusive("follow", "reverse")
-	cmd.MarkFlagsMutuallyExclusive("follow", "to")
-	cmd.MarkFlagsMutuallyExclusive("follow", "until")
 	return cmd
 }
 
 // logLines is how entries are printed.
 type logLines struct {
 	limit           int
+	limited         bool // by the flag
 	reverse, follow bool
 	json            bool
 }
 
-func (l *logLines) run(ctx context.Context, s *store, q retinue.Query, out *screen) error {
+func (l *logLines) check(cmd *cobra.Command) error {
+	l.limited = cmd.Flags().Changed("limit")
 	if l.limit < 0 {
 		return usagef("--limit %d is below 0", l.limit)
 	}
-	if q.From != nil {
-		status, err := s.Status(ctx)
-		if err != nil {
-			return err
+	for _, end := range []string{"reverse", "to", "until"} {
+		if l.follow && cmd.Flags().Changed(end) {
+			return usagef("--follow has no end, so it goes without --%s", end)
 		}
-		from, _, _ := messages.Span(q.From, q.Log)
-		if err := within(status, q.Log, from); err != nil && !l.follow {
-			return err
-		}
+	}
+	return nil
+}
+
+func (l *logLines) run(ctx context.Context, s *store, status retinue.Status, q retinue.Query, out *screen) error {
+	if l.follow {
+		return l.tail(ctx, s, status, q, out)
 	}
 	q.Limit, q.Reverse = l.limit, l.reverse
-	if l.follow {
-		return l.tail(ctx, s, q, out)
-	}
 	for e, err := range s.Entries(ctx, q) {
 		if err != nil {
 			return err
@@ -88,35 +96,21 @@ func (l *logLines) run(ctx context.Context, s *store, q retinue.Query, out *scre
 }
 
 // tail prints the last entries, and then those to come.
-func (l *logLines) tail(ctx context.Context, s *store, q retinue.Query, out *screen) error {
+func (l *logLines) tail(ctx context.Context, s *store, status retinue.Status, q retinue.Query, out *screen) error {
 	if !s.live {
 		return errors.New("nobody has the store open, so nothing will be appended")
 	}
-	if q.From == nil && q.Since.IsZero() {
-		status, err := s.Status(ctx)
-		if err != nil {
-			return err
-		}
+	if l.limited || q.From == nil && q.Since.IsZero() {
 		head := status.Permanent.Head
 		if q.Log == messages.TrimmableLog {
 			head = status.Trimmable.Head
 		}
-		recent := q
-		recent.To, recent.Reverse, recent.Limit = place(q.Log, head), true, 10
-		var last []messages.Entry
-		for e, err := range s.Entries(ctx, recent) {
-			if err != nil {
-				return err
-			}
-			last = append(last, e)
+		if err := l.recent(ctx, s, head, q, out); err != nil {
+			return err
 		}
-		slices.Reverse(last)
-		for _, e := range last {
-			if err := l.print(out, e); err != nil {
-				return err
-			}
+		if from, _, _ := messages.Span(q.From, q.Log); from < head {
+			q.From = place(q.Log, head)
 		}
-		q.From = place(q.Log, head)
 	}
 	if err := out.Flush(); err != nil {
 		return err
@@ -129,6 +123,33 @@ func (l *logLines) tail(ctx context.Context, s *store, q retinue.Query, out *scr
 			err = out.Flush()
 		}
 		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// usual is how many of the last entries are shown to who follows.
+const usual = 10
+
+// recent prints the last entries below head.
+func (l *logLines) recent(ctx context.Context, s *store, head uint64, q retinue.Query, out *screen) error {
+	q.To, q.Reverse, q.Limit = place(q.Log, head), true, usual
+	if l.limited {
+		q.Limit = l.limit
+	}
+	if from, _, _ := messages.Span(q.From, q.Log); q.Limit == 0 || from >= head {
+		return nil
+	}
+	var last []messages.Entry
+	for e, err := range s.Entries(ctx, q) {
+		if err != nil {
+			return err
+		}
+		last = append(last, e)
+	}
+	for _, e := range slices.Backward(last) {
+		if err := l.print(out, e); err != nil {
 			return err
 		}
 	}

@@ -13,12 +13,16 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/retinue-go/retinue/messages"
+	"github.com/retinue-go/retinue/persistence"
 )
 
 // Exit codes, for scripts; docs/cli.md lists them.
@@ -32,7 +36,11 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ending := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		ending = append(ending, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), ending...)
 	// What has a second to end and does not, another signal ends at once. Some
 	// programs send every signal twice.
 	context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, stop) })
@@ -43,11 +51,12 @@ func main() {
 func run(ctx context.Context, args []string) int {
 	root, understood := newRoot()
 	root.SetArgs(args)
+	plainUsage(root, args)
 	cmd, err := root.ExecuteContextC(ctx)
 	switch {
 	case err == nil:
 		return 0
-	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+	case ctx.Err() != nil && errors.Is(err, context.Canceled), errors.Is(err, errInterrupted):
 		return exitInterrupted
 	}
 	tell(err)
@@ -57,6 +66,9 @@ func run(ctx context.Context, args []string) int {
 	}
 	return exitCode(err)
 }
+
+// errInterrupted: somebody pressed Ctrl-C where that makes no signal.
+var errInterrupted = errors.New("interrupted")
 
 func exitCode(err error) int {
 	for _, e := range []struct {
@@ -103,7 +115,9 @@ STORE is one of
 		SilenceUsage:               true,
 		SuggestionsMinimumDistance: 2,
 	}
-	root.SetFlagErrorFunc(suggestFlag)
+	root.Version = version()
+	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
+	root.SetFlagErrorFunc(explainFlag)
 	root.AddGroup(&cobra.Group{ID: "read", Title: "Read:"}, &cobra.Group{ID: "command", Title: "Command:"},
 		&cobra.Group{ID: "keep", Title: "Keep safe:"})
 	for group, verbs := range map[string][]*cobra.Command{
@@ -114,10 +128,39 @@ STORE is one of
 		for _, v := range verbs {
 			v.GroupID = group
 			onRun(v, func() { *understood = true })
+			each(v, completeFlags)
 		}
 		root.AddCommand(verbs...)
 	}
+	root.InitDefaultCompletionCmd()
+	for _, v := range root.Commands() {
+		if v.Name() == "completion" {
+			group(v)
+		}
+	}
 	return root, understood
+}
+
+// version says what was built, and which stores it reads.
+func version() string {
+	built, commit := "(unknown)", ""
+	if info, ok := debug.ReadBuildInfo(); ok {
+		built = info.Main.Version
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" && !strings.Contains(built, s.Value[:min(12, len(s.Value))]) {
+				commit = " " + s.Value[:min(12, len(s.Value))]
+			}
+		}
+	}
+	return fmt.Sprintf("%s%s, %s, stores of format %d", built, commit, runtime.Version(), persistence.Format)
+}
+
+// each calls do with a verb and those below it.
+func each(v *cobra.Command, do func(*cobra.Command)) {
+	do(v)
+	for _, below := range v.Commands() {
+		each(below, do)
+	}
 }
 
 // onRun has a verb and those below it call do before they run.

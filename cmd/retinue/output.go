@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"github.com/retinue-go/retinue/messages"
@@ -43,13 +44,19 @@ type screen struct {
 func newScreen(ctx context.Context, f *os.File) *screen {
 	s := &screen{Writer: bufio.NewWriterSize(patient{ctx, f}, 64<<10), terminal: term.IsTerminal(int(f.Fd()))}
 	s.colours = s.terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-	if s.terminal {
-		s.width, s.height = 80, 24
-		if w, h, err := term.GetSize(int(f.Fd())); err == nil && w > 0 && h > 0 {
-			s.width, s.height = w, h
-		}
-	}
+	s.measure(f)
 	return s
+}
+
+// measure asks for the size of a terminal, which changes with its window.
+func (s *screen) measure(f *os.File) {
+	if !s.terminal {
+		return
+	}
+	s.width, s.height = 80, 24
+	if w, h, err := term.GetSize(int(f.Fd())); err == nil && w > 0 && h > 0 {
+		s.width, s.height = w, h
+	}
 }
 
 // patient writes to who may read late, and gives up when its context ends.
@@ -123,6 +130,8 @@ type table struct {
 	text   strings.Builder
 	tabs   *tabwriter.Writer
 	rows   []colour
+	// prose ends each row: it is cut at a terminal's edge, and figures are not.
+	prose bool
 }
 
 func (s *screen) table(head ...string) *table {
@@ -145,7 +154,10 @@ func (t *table) end() error {
 		return err
 	}
 	for i, row := range strings.Split(strings.TrimSuffix(t.text.String(), "\n"), "\n") {
-		row = t.screen.cut(strings.TrimRight(row, " "), 0)
+		row = strings.TrimRight(row, " ")
+		if t.prose {
+			row = t.screen.cut(row, 0)
+		}
 		if _, err := fmt.Fprintln(t.screen, t.screen.paint(t.rows[i], row)); err != nil {
 			return err
 		}
@@ -174,6 +186,22 @@ func tell(err error) {
 
 // note says something that is no output, on standard error.
 func note(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
+
+// telling is how a command says what it has done: in words on standard error,
+// or as JSON on standard output.
+type telling struct{ json bool }
+
+func (t *telling) add(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&t.json, "json", false, "say in JSON what was done, on standard output")
+}
+
+func (t *telling) result(ctx context.Context, v any, format string, args ...any) error {
+	if !t.json {
+		note(format, args...)
+		return nil
+	}
+	return show(ctx, func(out *screen) error { return out.line(v) })
+}
 
 // confirm asks before something is done that cannot be taken back. Without a
 // terminal nobody can answer.

@@ -1,8 +1,7 @@
 package main
 
 import (
-	"fmt"
-	"strings"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -19,20 +18,8 @@ handle and were told to park or to skip, and those behind one in its sequence.`,
 		Example: `  retinue parked ls wallet.db
   retinue parked show wallet.db mail 42
   retinue parked replay wallet.db mail --all`,
-		Args: cobra.ArbitraryArgs,
-
-		SuggestionsMinimumDistance: 2,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return cmd.Help()
-			}
-			text := fmt.Sprintf("unknown command %q for %q", args[0], cmd.CommandPath())
-			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-				text += "; did you mean " + strings.Join(near, " or ") + "?"
-			}
-			return usagef("%s", text)
-		},
 	}
+	group(cmd)
 	cmd.AddCommand(parkedLsVerb(), parkedShowVerb(), parkedReplayVerb(), parkedDropVerb())
 	return cmd
 }
@@ -72,12 +59,17 @@ func (c *parkedChoice) replay(log messages.Log, ids []string) (retinue.Replay, e
 	if ways != 1 {
 		return choice, usagef("give ids, --key or --all, one of the three")
 	}
+	if c.limit < 0 {
+		return choice, usagef("--limit %d is below 0", c.limit)
+	}
 	for _, id := range ids {
 		at, err := parsePosition(log, id)
 		if err != nil {
 			return choice, err
 		}
-		choice.At = append(choice.At, at)
+		if !slices.Contains(choice.At, at) {
+			choice.At = append(choice.At, at)
+		}
 	}
 	return choice, nil
 }

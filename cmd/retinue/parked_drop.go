@@ -13,6 +13,7 @@ import (
 func parkedDropVerb() *cobra.Command {
 	var f storeFlags
 	var c parkedChoice
+	var tell telling
 	cmd := &cobra.Command{
 		Use:   "drop STORE FOLLOWER [ID...]",
 		Short: "Give up parked entries for good",
@@ -25,8 +26,11 @@ react to them. The entries stay in the log as long as they would anyway.`,
 			ctx := cmd.Context()
 			return f.with(ctx, args[0], writing, func(s *store) error {
 				at, err := c.records(ctx, s, args[1], args[2:])
-				if err != nil || len(at) == 0 {
+				if err != nil {
 					return err
+				}
+				if len(at) == 0 {
+					return tell.result(ctx, dropped{0}, "nothing is parked")
 				}
 				if err := confirm(ctx, c.yes, fmt.Sprintf("%s will never react to %s.", args[1], plural(len(at), "entry", "entries"))); err != nil {
 					return err
@@ -36,16 +40,21 @@ react to them. The entries stay in the log as long as they would anyway.`,
 						return err
 					}
 				}
-				note("%s dropped", plural(len(at), "record", "records"))
-				return nil
+				return tell.result(ctx, dropped{len(at)}, "%s dropped", plural(len(at), "record", "records"))
 			})
 		},
 	}
 	f.add(cmd)
+	tell.add(cmd)
 	cmd.Flags().BoolVar(&c.all, "all", false, "everything that was put aside, skipped entries too")
 	cmd.Flags().StringVar(&c.key, "key", "", "what is parked of one `sequence`")
 	cmd.Flags().BoolVarP(&c.yes, "yes", "y", false, "do not ask")
 	return cmd
+}
+
+// dropped is how many records have gone.
+type dropped struct {
+	Dropped int `json:"dropped"`
 }
 
 // records are the places of those that are chosen.
@@ -74,8 +83,5 @@ func (c *parkedChoice) records(ctx context.Context, s *store, follower string, i
 			return nil, fmt.Errorf("entry %v is not parked by %s: %w", p, follower, messages.ErrOutOfRange)
 		}
 	}
-	if at = append(at, choice.At...); len(at) == 0 {
-		note("nothing is parked")
-	}
-	return at, nil
+	return append(at, choice.At...), nil
 }

@@ -54,6 +54,7 @@ type parkedLine struct {
 
 func listParked(ctx context.Context, out *screen, s *store, names []string, asJSON bool) error {
 	t := out.table("FOLLOWER", "ENTRY", "STATE", "ATTEMPTS", "LAST", "KEY", "ERROR")
+	t.prose = true
 	found := 0
 	for _, name := range names {
 		for p, err := range s.Parked(ctx, name) {

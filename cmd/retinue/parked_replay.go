@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -9,6 +10,7 @@ import (
 func parkedReplayVerb() *cobra.Command {
 	var f storeFlags
 	var c parkedChoice
+	var tell telling
 	cmd := &cobra.Command{
 		Use:   "replay STORE FOLLOWER [ID...]",
 		Short: "Give parked entries to their follower once more",
@@ -49,18 +51,17 @@ bus. Of a closed store it can only tell what it would replay, with --preview.`,
 				n = min(n, c.limit)
 			}
 			if *preview || n == 0 {
-				note("%s parked, %d to be replayed", plural(found.Found, "entry is", "entries are"), n)
-				return nil
+				return tell.result(ctx, found, "%s parked, %d to be replayed", plural(found.Found, "entry is", "entries are"), n)
 			}
 			if err := confirm(ctx, c.yes, fmt.Sprintf("%s reacts again to %s.", args[1], plural(n, "entry", "entries"))); err != nil {
 				return err
 			}
 			done, err := s.Replay(ctx, args[1], choice)
-			note("%d replayed, %d failed, %d still parked of those", done.Done, done.Failed, done.Found-done.Done)
-			return err
+			return errors.Join(err, tell.result(ctx, done, "%d replayed, %d failed, %d still parked of those", done.Done, done.Failed, done.Found-done.Done))
 		})
 	}
 	f.add(cmd)
+	tell.add(cmd)
 	cmd.Flags().BoolVar(&c.all, "all", false, "everything that is parked, but what was skipped")
 	cmd.Flags().StringVar(&c.key, "key", "", "what is parked of one `sequence`")
 	cmd.Flags().IntVarP(&c.limit, "limit", "n", 0, "at most this many `turns`")

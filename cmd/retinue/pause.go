@@ -6,6 +6,7 @@ import (
 
 func pauseVerb() *cobra.Command {
 	var f storeFlags
+	var tell telling
 	cmd := &cobra.Command{
 		Use:   "pause STORE FOLLOWER",
 		Short: "Stop a follower until it is resumed",
@@ -21,11 +22,11 @@ turn under way rolls back. Its entries wait; trimming holds them, for a time.`,
 				if err := s.Pause(cmd.Context(), args[1]); err != nil {
 					return err
 				}
-				note("%s is paused; retinue resume lets it go on", args[1])
-				return nil
+				return tell.follower(cmd.Context(), s, args[1], "%s is paused; retinue resume lets it go on", args[1])
 			})
 		},
 	}
 	f.add(cmd)
+	tell.add(cmd)
 	return cmd
 }

@@ -2,6 +2,8 @@ package main_test
 
 import (
 	"encoding/json"
+	"errors"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -115,6 +117,10 @@ func TestLogChoosesEntries(t *testing.T) {
 	}
 }
 
+func TestASummaryOfNothingSaysSo(t *testing.T) {
+	run(t, "summary", shop(t), "--type", "no/such").wants(t, 0, "no entries\n")
+}
+
 func TestJSONOfALogIsThatOfItsEntries(t *testing.T) {
 	n := 0
 	for line := range strings.Lines(must(t, "log", shop(t), "--json")) {
@@ -175,7 +181,10 @@ func TestAStoreInASharedDatabaseIsFoundByItsPrefix(t *testing.T) {
 	if err := trade(t.Context(), bus); err != nil {
 		t.Fatal(err)
 	}
-	run(t, "log", dir, "--prefix", `bus\x00`).wants(t, 5, "Admin")
+	r := run(t, "log", dir, "--prefix", `bus\x00`)
+	if r.wants(t, 5, "bus.ServeAdmin with a listener"); strings.Contains(r.err, "retinue.Options") {
+		t.Errorf("Options.Admin is for directories: %s", r.err)
+	}
 	if err := bus.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -192,4 +201,27 @@ func TestAStoreInASharedDatabaseIsFoundByItsPrefix(t *testing.T) {
 		t.Error("looking below a prefix has changed the database")
 	}
 	run(t, "pause", dir, "mail", "--prefix", "other").wants(t, 3, "no store is below the prefix")
+	run(t, "backup", dir, filepath.Join(t.TempDir(), "copy"), "--prefix", `bus\x00`).wants(t, 1, "checkpoint")
+}
+
+func TestAnExportIsImportedBelowAPrefix(t *testing.T) {
+	from, dir := shop(t), filepath.Join(t.TempDir(), "database")
+	o := &pebble.Options{}
+	persistence.Configure(o)
+	db, err := pebble.Open(dir, o)
+	if err == nil {
+		err = errors.Join(db.Set([]byte("the program's"), nil, pebble.Sync), db.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "shop.jsonl")
+	must(t, "export", from, "-o", file)
+	run(t, "import", dir, file, "--prefix", `bus\x00`).wants(t, 0, "45 entries imported")
+	run(t, "import", dir, file, "--prefix", `bus\x00`).wants(t, 1, "not empty")
+	if must(t, "log", dir, "--prefix", `bus\x00`) != must(t, "log", from) {
+		t.Error("it reads differently")
+	}
+	run(t, "import", dir+"2", file, "--prefix", "bus").wants(t, 3, "no database")
+	isGone(t, dir+"2")
 }

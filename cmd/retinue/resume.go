@@ -6,6 +6,7 @@ import (
 
 func resumeVerb() *cobra.Command {
 	var f storeFlags
+	var tell telling
 	cmd := &cobra.Command{
 		Use:     "resume STORE FOLLOWER",
 		Short:   "Let a paused or parked follower go on",
@@ -20,15 +21,18 @@ func resumeVerb() *cobra.Command {
 				if err := s.Resume(cmd.Context(), args[1]); err != nil {
 					return err
 				}
-				when := "goes on"
+				was, when := string(before.State), "goes on"
+				if was != "paused" && was != "parked" {
+					was += ", not paused or parked,"
+				}
 				if !s.live {
 					when = "will go on when its program runs"
 				}
-				note("%s was %s and %s at entry %d of the %v log", args[1], before.State, when, before.Cursor, before.Log)
-				return nil
+				return tell.follower(cmd.Context(), s, args[1], "%s was %s and %s at entry %d of the %v log", args[1], was, when, before.Cursor, before.Log)
 			})
 		},
 	}
 	f.add(cmd)
+	tell.add(cmd)
 	return cmd
 }

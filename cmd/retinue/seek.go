@@ -13,6 +13,7 @@ import (
 
 func seekVerb() *cobra.Command {
 	var f storeFlags
+	var tell telling
 	var yes bool
 	var to string
 	var since moment
@@ -48,12 +49,12 @@ moved since you were asked; pause it first where it keeps moving.`,
 				if err := s.Seek(ctx, args[1], follower.Position(), place(follower.Log, target)); err != nil {
 					return err
 				}
-				note("%s reads entry %d of the %v log next", args[1], target, follower.Log)
-				return nil
+				return tell.follower(ctx, s, args[1], "%s reads entry %d of the %v log next", args[1], target, follower.Log)
 			})
 		},
 	}
 	f.add(cmd)
+	tell.add(cmd)
 	cmd.Flags().StringVar(&to, "to", "", "`id` of the next entry to read, first or head")
 	cmd.Flags().Var(&since, "since", "the first entry ordered at or after this `time`")
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")

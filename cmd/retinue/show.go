@@ -36,6 +36,9 @@ what reactions appended because of it, which is searched up to the head.`,
 		Args: wants(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			at, err := parsePosition(log, args[1])
+			if err == nil && effects < 0 {
+				err = usagef("--effects %d is below 0", effects)
+			}
 			if err != nil {
 				return err
 			}

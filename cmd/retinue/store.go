@@ -83,14 +83,22 @@ func (f *storeFlags) open(ctx context.Context, target string, a access) (*store,
 		return &store{Client: admin.Dial(socket), live: true, close: none}, nil
 	}
 	bus, closeDB, err := f.direct(target, a)
-	if errors.Is(err, messages.ErrInUse) {
-		return nil, fmt.Errorf("%w\n\nA program has %s open. To look into it while it runs, set Admin in its\n"+
-			"retinue.Options, or call bus.ServeAdmin with a listener and give its address\ninstead of the directory", err, target)
-	}
 	if err != nil {
-		return nil, err
+		return nil, f.withAdvice(err, target)
 	}
 	return &store{Client: admin.Direct(bus), close: func() error { return errors.Join(bus.Close(), closeDB()) }}, nil
+}
+
+// withAdvice says how a store that is in use is looked into.
+func (f *storeFlags) withAdvice(err error, target string) error {
+	how := "set Admin in its\nretinue.Options, or call bus.ServeAdmin with a listener and give its address\ninstead of the directory"
+	switch {
+	case !errors.Is(err, messages.ErrInUse):
+		return err
+	case f.prefix != "":
+		how = "have it call\nbus.ServeAdmin with a listener, and give the address of that instead of the\ndirectory"
+	}
+	return fmt.Errorf("%w\n\nA program has %s open. To look into it while it runs, %s", err, target, how)
 }
 
 // served reports whether somebody listens at a socket. A process that died
@@ -121,15 +129,18 @@ func (f *storeFlags) direct(dir string, a access) (bus *retinue.Bus, closeDB fun
 		bus, err = retinue.Open(dir, &o)
 		return bus, none, err
 	}
-	prefix, err := strconv.Unquote(`"` + f.prefix + `"`)
+	prefix, err := unquoted(f.prefix)
 	if err != nil {
-		return nil, none, usagef("prefix %q: %w", f.prefix, err)
+		return nil, none, err
+	}
+	if _, err := os.Stat(filepath.Join(dir, sentinel)); err == nil {
+		return nil, none, fmt.Errorf("%s is a store and no program's database: leave --prefix away: %w", dir, messages.ErrNotStore)
 	}
 	db, fence, closeDB, err := persistence.OpenShared(dir, a == reading)
 	if err != nil {
 		return nil, none, err
 	}
-	o.DB, o.Fence, o.Prefix = db, fence, []byte(prefix)
+	o.DB, o.Fence, o.Prefix = db, fence, prefix
 	if a == writing { // which would make a store
 		there := retinue.Options{ReadOnly: true, DB: db, Fence: fence, Prefix: o.Prefix}
 		if bus, err = retinue.Open("", &there); err == nil {
@@ -143,6 +154,15 @@ func (f *storeFlags) direct(dir string, a access) (bus *retinue.Bus, closeDB fun
 		return nil, none, errors.Join(fmt.Errorf("%s, prefix %q: %w", dir, prefix, err), closeDB())
 	}
 	return bus, closeDB, nil
+}
+
+// unquoted is the prefix that a flag means.
+func unquoted(flag string) ([]byte, error) {
+	prefix, err := strconv.Unquote(`"` + flag + `"`)
+	if err != nil {
+		return nil, usagef("--prefix: %q is no text with the escapes of Go", flag)
+	}
+	return []byte(prefix), nil
 }
 
 // follower returns the status of one.
@@ -165,34 +185,23 @@ func (s *store) follower(ctx context.Context, name string) (retinue.FollowerStat
 	return retinue.FollowerStatus{}, &messages.FollowerError{Follower: name, Cause: fmt.Errorf("%w; %s", messages.ErrUnknownFollower, known)}
 }
 
-// completeStore completes directories, and followers behind them.
-func completeStore(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	if len(args) == 0 {
-		return nil, cobra.ShellCompDirectiveFilterDirs
+// follower is result of what was done to one.
+func (t *telling) follower(ctx context.Context, s *store, name, format string, args ...any) error {
+	if !t.json {
+		return t.result(ctx, nil, format, args...)
 	}
-	if len(args) > 1 || !strings.Contains(cmd.Use, "FOLLOWER") {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	var names []string
-	f := storeFlags{prefix: cmd.Flag("prefix").Value.String()}
-	_ = f.with(cmd.Context(), args[0], reading, func(s *store) error { // no names then
-		status, err := s.Status(cmd.Context())
-		for _, f := range status.Followers {
-			names = append(names, f.Name)
-		}
+	now, err := s.follower(ctx, name)
+	if err != nil {
 		return err
-	})
-	return names, cobra.ShellCompDirectiveNoFileComp
+	}
+	return t.result(ctx, now, "")
 }
 
 // parsePosition reads an id of a log.
 func parsePosition(log messages.Log, text string) (messages.Position, error) {
-	id, err := strconv.ParseUint(text, 10, 64)
-	if err != nil || id == 0 {
-		return nil, usagef("%q is no id: ids are numbers from 1", text)
+	id, err := parseID(text)
+	if err != nil {
+		return nil, usageError{err}
 	}
-	if log == messages.Permanent {
-		return messages.EventID(id), nil
-	}
-	return messages.TrimmableID(id), nil
+	return place(log, id), nil
 }

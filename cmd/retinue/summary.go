@@ -49,6 +49,8 @@ comes with a plot by the hour or the day, in the local time zone.`,
 				return usagef("--value and a join are two summaries: give one")
 			case unit != "" && value == "":
 				return usagef("--unit is that of a --value")
+			case !joins && changed(cmd, "key", "within", "lateness", "many") != "":
+				return usagef("--%s is that of a join: give --left and --right", changed(cmd, "key", "within", "lateness", "many"))
 			case joins:
 				if of.joining, err = j.joining(query); err != nil {
 					return err
@@ -82,6 +84,16 @@ comes with a plot by the hour or the day, in the local time zone.`,
 	cmd.Flags().StringVar(&by, "by", "hour", "`hour` or day")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object")
 	return cmd
+}
+
+// changed is the first of flags that was given, "" for none.
+func changed(cmd *cobra.Command, flags ...string) string {
+	for _, name := range flags {
+		if cmd.Flags().Changed(name) {
+			return name
+		}
+	}
+	return ""
 }
 
 var units = map[string]time.Duration{"": 0, "ns": 1, "us": time.Microsecond, "ms": time.Millisecond, "s": time.Second}
@@ -146,13 +158,17 @@ func (s *summing) entries() error {
 	if s.json {
 		return s.out.line(map[string]any{"entries": total, "types": types, "by_" + s.by: &times})
 	}
+	if total == 0 {
+		_, err := fmt.Fprintln(s.out, "no entries")
+		return err
+	}
 	t := s.out.table("TYPE", "ENTRIES", "SHARE")
 	for _, name := range slices.SortedFunc(maps.Keys(types), func(a, b string) int {
 		return cmp.Or(cmp.Compare(types[b], types[a]), cmp.Compare(a, b))
 	}) {
 		t.row(plain, name, count(types[name]), fmt.Sprintf("%.1f %%", 100*float64(types[name])/float64(total)))
 	}
-	if err := t.end(); err != nil || total == 0 {
+	if err := t.end(); err != nil {
 		return err
 	}
 	fmt.Fprintf(s.out, "\n%s, %v, from %s to %s\n", plural(total, "entry", "entries"), summary.RateOf(total, last.Sub(first)), stamp(first), stamp(last))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/retinue-go/retinue"
 )
@@ -21,7 +22,7 @@ func topVerb() *cobra.Command {
 		Use:   "top STORE",
 		Short: "Watch a live bus: heads, rates, lag, restarts",
 		Long: `Watch a live bus: heads, entries per second, the lag of each follower over the
-last looks, and the tree of actors with its restarts. Ctrl-C ends it.`,
+last looks, and the tree of actors with its restarts. q or Ctrl-C ends it.`,
 		Example: `  retinue top wallet.db
   retinue top wallet.db --once    # one look, for scripts`,
 		Args: wants(1, 1),
@@ -80,11 +81,16 @@ func (t *top) watch(ctx context.Context, out *screen, every time.Duration) error
 	t.watching = true
 	tick := time.NewTicker(every)
 	defer tick.Stop()
+	var quit <-chan error
 	if out.terminal {
 		fmt.Fprint(out, enterScreen)
 		defer func() { fmt.Fprint(os.Stdout, leaveScreen) }()
+		var restore func()
+		quit, restore = keys()
+		defer restore()
 	}
 	for {
+		out.measure(os.Stdout)
 		if err := t.look(ctx, out); err != nil {
 			return err
 		}
@@ -93,10 +99,40 @@ func (t *top) watch(ctx context.Context, out *screen, every time.Duration) error
 		}
 		select {
 		case <-tick.C:
+		case err := <-quit:
+			return err
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
+}
+
+// keys listens for q, which ends a watch, and for Ctrl-C, which a terminal
+// that shows no keys no longer makes a signal of. restore gives the terminal
+// back as it was.
+func keys() (quit <-chan error, restore func()) {
+	in := int(os.Stdin.Fd())
+	before, err := term.MakeRaw(in)
+	if err != nil { // no terminal
+		return nil, func() {}
+	}
+	ended := make(chan error, 1)
+	go func() {
+		for key := []byte{0}; ; {
+			if _, err := os.Stdin.Read(key); err != nil {
+				return
+			}
+			switch key[0] {
+			case 'q', 'Q':
+				ended <- nil
+				return
+			case 3: // Ctrl-C
+				ended <- errInterrupted
+				return
+			}
+		}
+	}()
+	return ended, func() { _ = term.Restore(in, before) }
 }
 
 // look prints the present.
@@ -107,11 +143,13 @@ func (t *top) look(ctx context.Context, out *screen) error {
 	}
 	now := time.Now()
 	elapsed := now.Sub(t.at).Seconds()
-	if t.at.IsZero() {
-		t.last, elapsed = s, 1
+	first := t.at.IsZero() // there is no rate yet
+	appended := "-"
+	if !first {
+		rate := uint64(max(float64(s.Trimmable.Head)-float64(t.last.Trimmable.Head), 0)/elapsed + 0.5)
+		t.rates = remember(t.rates, rate)
+		appended = count(rate) + "/s  " + sparkline(t.rates)
 	}
-	rate := uint64(max(float64(s.Trimmable.Head)-float64(t.last.Trimmable.Head), 0)/elapsed + 0.5)
-	t.rates = remember(t.rates, rate)
 	var text strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&text, format+"\n", args...) }
 	line("%s  %s  %s", out.paint(bold, clean(t.name)), s.Store, now.Format("15:04:05"))
@@ -120,7 +158,7 @@ func (t *top) look(ctx context.Context, out *screen) error {
 	}
 	line("permanent  head %s", count(s.Permanent.Head))
 	line("trimmable  head %s  horizon %s", count(s.Trimmable.Head), count(s.Trimmable.Horizon))
-	line("appended   %s/s  %s", count(rate), sparkline(t.rates))
+	line("appended   %s", appended)
 	line("")
 	t.followers(out, s, elapsed, line)
 	line("")
@@ -147,14 +185,15 @@ func (t *top) followers(out *screen, s retinue.Status, elapsed float64, line fun
 	for _, f := range s.Followers {
 		name = max(name, len([]rune(f.Name)))
 	}
-	line("%s", out.paint(bold, fmt.Sprintf("%-*s  %-13s %10s %9s %9s %8s  %s", name, "FOLLOWER", "STATE", "LAG", "BEHIND", "RATE", "RESTARTS", "LAG OVER TIME")))
+	head := fmt.Sprintf("%-*s  %-13s %10s %9s %9s %8s  %s", name, "FOLLOWER", "STATE", "LAG", "BEHIND", "RATE", "RESTARTS", "LAG OVER TIME")
+	line("%s", out.paint(bold, out.cut(head, 0)))
 	for _, f := range s.Followers {
 		t.lags[f.Name] = remember(t.lags[f.Name], f.Lag)
-		rate := int64(0)
+		rate := "-"
 		if i := slices.IndexFunc(t.last.Followers, func(l retinue.FollowerStatus) bool { return l.Name == f.Name }); i >= 0 {
-			rate = int64((float64(f.Cursor) - float64(t.last.Followers[i].Cursor)) / elapsed)
+			rate = count(int64((float64(f.Cursor)-float64(t.last.Followers[i].Cursor))/elapsed)) + "/s"
 		}
-		row := fmt.Sprintf("%-*s  %-13s %10s %9s %7s/s %8d  %s", name, clean(f.Name), state(f), count(f.Lag), behind(f), count(rate), f.Restarts, sparkline(t.lags[f.Name]))
+		row := fmt.Sprintf("%-*s  %-13s %10s %9s %9s %8d  %s", name, clean(f.Name), state(f), count(f.Lag), behind(f), rate, f.Restarts, sparkline(t.lags[f.Name]))
 		line("%s", out.paint(followerColour(f), out.cut(row, 0)))
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 func trimVerb() *cobra.Command {
 	var f storeFlags
+	var tell telling
 	var yes, preview bool
 	minAge := duration{14 * 24 * time.Hour}
 	minEntries := 10_000
@@ -52,12 +53,10 @@ A live bus keeps what its own options say. For a closed store --min-age and
 					held = fmt.Sprintf("; %s has not read what comes next, which keeps it", would.Held)
 				}
 				if would.Entries == 0 {
-					note("nothing to remove: the first trimmable entry stays %d%s", would.Horizon, held)
-					return nil
+					return tell.result(ctx, would, "nothing to remove: the first trimmable entry stays %d%s", would.Horizon, held)
 				}
 				if preview {
-					note("would remove %s, up to trimmable entry %d%s", plural(would.Entries, "entry", "entries"), would.Horizon-1, held)
-					return nil
+					return tell.result(ctx, would, "would remove %s, up to trimmable entry %d%s", plural(would.Entries, "entry", "entries"), would.Horizon-1, held)
 				}
 				err = confirm(ctx, yes, fmt.Sprintf("This removes %s, up to trimmable entry %d%s.",
 					plural(would.Entries, "entry", "entries"), would.Horizon-1, held))
@@ -68,12 +67,12 @@ A live bus keeps what its own options say. For a closed store --min-age and
 				if err != nil {
 					return err
 				}
-				note("%s removed; the first trimmable entry is %d", plural(done.Entries, "entry", "entries"), done.Horizon)
-				return nil
+				return tell.result(ctx, done, "%s removed; the first trimmable entry is %d", plural(done.Entries, "entry", "entries"), done.Horizon)
 			})
 		},
 	}
 	f.add(cmd)
+	tell.add(cmd)
 	cmd.Flags().Var(&minAge, "min-age", "keep what is younger than this `duration`; 0s keeps nothing for its age")
 	cmd.Flags().IntVar(&minEntries, "min-entries", minEntries, "keep this many `entries`")
 	cmd.Flags().BoolVar(&preview, "preview", false, "tell what would go, and do nothing")

@@ -14,7 +14,20 @@ type moment struct {
 	now func() time.Time
 }
 
-const momentForms = `"2026-01-31", "2026-01-31 15:04", RFC 3339, "-2h", "-3d", "today", "yesterday", "now" or "@" and seconds since 1970`
+const momentForms = `"2026-01-31", "2026-01-31 15:04", RFC 3339, "-2h", "3d ago", "today", "yesterday", "now", "15:04" or "@" and seconds since 1970`
+
+// Forms of a moment that say its day, and those of a time of today.
+var (
+	dayForms = []string{
+		time.RFC3339Nano, "2006-01-02T15:04Z07:00", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04Z07:00",
+		"2006-01-02 15:04:05 Z07:00", "2006-01-02 15:04 Z07:00", "2006-01-02T15:04:05Z0700",
+		"2006-01-02 15:04:05 -0700", "2006-01-02 15:04:05 -0700 MST", "2006-01-02 15:04:05 MST",
+		"2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02",
+		"20060102T150405Z07:00", "20060102T150405", "20060102", "2006/01/02 15:04:05", "2006/01/02",
+		time.RFC1123Z, time.RFC1123, time.RFC850, time.UnixDate, time.ANSIC,
+	}
+	clockForms = []string{"15:04:05", "15:04"}
+)
 
 // String implements [pflag.Value].
 func (m *moment) String() string {
@@ -48,9 +61,12 @@ func parseMoment(text string, now time.Time) (time.Time, error) {
 		return today, nil
 	case "yesterday":
 		return today.AddDate(0, 0, -1), nil
+	case "tomorrow":
+		return today.AddDate(0, 0, 1), nil
 	}
-	if ago, ok := strings.CutPrefix(text, "-"); ok {
-		d, err := parseSpan(ago)
+	span, before := strings.CutSuffix(text, " ago")
+	span, minus := strings.CutPrefix(span, "-")
+	if d, err := parseSpan(span); err == nil && d > 0 || minus || before {
 		return now.Add(-d), err
 	}
 	if seconds, ok := strings.CutPrefix(text, "@"); ok {
@@ -61,17 +77,14 @@ func parseMoment(text string, now time.Time) (time.Time, error) {
 		whole := int64(f)
 		return time.Unix(whole, int64((f-float64(whole))*1e9)).In(now.Location()), nil
 	}
-	for _, form := range []string{
-		time.RFC3339Nano, "2006-01-02 15:04:05Z07:00", "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999",
-		"2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02", time.RFC1123Z, time.RFC1123, time.UnixDate,
-	} {
+	for _, form := range dayForms {
 		if t, err := time.ParseInLocation(form, text, now.Location()); err == nil {
 			return t, nil
 		}
 	}
-	for _, form := range []string{"15:04:05", "15:04"} {
+	for _, form := range clockForms {
 		if t, err := time.Parse(form, text); err == nil {
-			return today.Add(time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute + time.Duration(t.Second())*time.Second), nil
+			return time.Date(now.Year(), now.Month(), now.Day(), t.Hour(), t.Minute(), t.Second(), 0, now.Location()), nil
 		}
 	}
 	return time.Time{}, fmt.Errorf("%q is no time: give %s", text, momentForms)
@@ -79,11 +92,14 @@ func parseMoment(text string, now time.Time) (time.Time, error) {
 
 var days = regexp.MustCompile(`^(?:(\d+)w)?(?:(\d+)d)?(.*)$`)
 
+// longest span; three of it are a duration still.
+const longest = 90 * 365 * 24 * time.Hour
+
 // parseSpan reads a duration that may begin with weeks and days.
 func parseSpan(text string) (time.Duration, error) {
 	bad := fmt.Errorf("%q is no duration: give one like 90s, 36h, 3d or 2w", text)
 	m := days.FindStringSubmatch(text)
-	if text == "" || strings.HasPrefix(text, "-") {
+	if text == "" || strings.ContainsAny(text[:1], "+-") {
 		return 0, bad
 	}
 	var d time.Duration
@@ -92,14 +108,14 @@ func parseSpan(text string) (time.Duration, error) {
 			continue
 		}
 		n, err := strconv.Atoi(m[i+1])
-		if err != nil || n > 100_000 {
+		if err != nil || time.Duration(n) > longest/unit {
 			return 0, bad
 		}
 		d += time.Duration(n) * unit
 	}
 	if m[3] != "" {
 		rest, err := time.ParseDuration(m[3])
-		if err != nil {
+		if err != nil || rest < 0 || rest > longest {
 			return 0, bad
 		}
 		d += rest
