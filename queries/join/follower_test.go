@@ -316,6 +316,27 @@ func TestAJoinOfATrimmableTypeFollowsTheTrimmableLog(t *testing.T) {
 	}
 }
 
+func TestAnEntryThatDoesNotDecodeFollowsTheFollowersPolicy(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		bus := retinuetest.Open(t, nil)
+		f, err := payments(join.Window{Within: time.Hour}).Follower(bus, follower, decide)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Poison = followers.Poison{Action: followers.Park, After: 2}
+		if err := bus.Follow(f); err != nil {
+			t.Fatal(err)
+		}
+		retinuetest.Append(t, bus, started{"a"}, asNumber{1}, succeeded{Payment: "a"})
+		time.Sleep(time.Minute)
+		retinuetest.RunUntilIdle(t, bus)
+		wantDecisions(t, bus, "matched 1-3")
+		if s := retinuetest.StatusOf(t, bus, follower); s.Parked != 1 || s.LastEntry != 2 || !errors.Is(s.LastError, messages.ErrDecode) {
+			t.Errorf("status %+v, want entry 2 parked because it does not decode", s)
+		}
+	})
+}
+
 var errNoPaper = errors.New("no paper")
 
 // TestFollowerDecidesWhatTwoLoopsFind has a follower join a log that grows,
