@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -27,6 +28,28 @@ func onWrite(disk vfs.FS, match func(path string) bool, f func(n int, op errorfs
 		}
 		return f(int(n.Add(1)), op)
 	}))
+}
+
+// cuts are what a power cut leaves before each operation; Pebble's goroutines
+// write at the same time.
+type cuts struct {
+	disk *vfs.MemFS
+	mu   sync.Mutex
+	left []*vfs.MemFS
+}
+
+func (c *cuts) take(int, errorfs.Op) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.left = append(c.left, powerCut(c.disk))
+	return nil
+}
+
+// all returns them, the last one of this moment.
+func (c *cuts) all() []*vfs.MemFS {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append(c.left, powerCut(c.disk))
 }
 
 func ofBackup(path string) bool { return strings.Contains(path, "backup") }
@@ -70,11 +93,8 @@ func TestAFullDiskDuringABackupLeavesNothingAndTheBusWorksOn(t *testing.T) {
 
 func TestAPowerCutDuringABackupLeavesAWholeOneOrNone(t *testing.T) {
 	disk := vfs.NewCrashableMem()
-	var clones []*vfs.MemFS
-	bus := openBus(t, &retinue.Options{FS: onWrite(disk, ofBackup, func(int, errorfs.Op) error {
-		clones = append(clones, powerCut(disk))
-		return nil
-	})})
+	crashes := &cuts{disk: disk}
+	bus := openBus(t, &retinue.Options{FS: onWrite(disk, ofBackup, crashes.take)})
 	mustFollow(t, bus, counter())
 	if err := bus.Await(t.Context(), "counter", put(t, bus, note{"a"}, note{"b"})); err != nil {
 		t.Fatal(err)
@@ -82,7 +102,7 @@ func TestAPowerCutDuringABackupLeavesAWholeOneOrNone(t *testing.T) {
 	if err := bus.Backup(t.Context(), "backup"); err != nil {
 		t.Fatal(err)
 	}
-	clones = append(clones, powerCut(disk))
+	clones := crashes.all()
 	wholes := 0
 	for i, fs := range clones {
 		if _, err := fs.Stat("backup"); err == nil {
@@ -120,16 +140,13 @@ func TestAPowerCutDuringARestoreLeavesAWholeStoreOrNone(t *testing.T) {
 	if err := bus.Backup(t.Context(), "backup"); err != nil {
 		t.Fatal(err)
 	}
-	var clones []*vfs.MemFS
+	crashes := &cuts{disk: disk}
 	ofRestored := func(path string) bool { return strings.Contains(path, "restored") }
-	recording := &retinue.Options{FS: onWrite(disk, ofRestored, func(int, errorfs.Op) error {
-		clones = append(clones, powerCut(disk))
-		return nil
-	})}
+	recording := &retinue.Options{FS: onWrite(disk, ofRestored, crashes.take)}
 	if err := retinue.Restore(t.Context(), "backup", "restored", recording); err != nil {
 		t.Fatal(err)
 	}
-	clones = append(clones, powerCut(disk))
+	clones := crashes.all()
 	wholes := 0
 	for i, fs := range clones {
 		if _, err := fs.Stat("restored"); err != nil {

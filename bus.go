@@ -130,7 +130,8 @@ func (b *Bus) Shutdown(ctx context.Context) error {
 }
 
 // Append appends events, all or none, adjacent in both logs, and returns once
-// they are on disk. It is Submit and Wait.
+// they are on disk. It is Submit and Wait, but that ctx is not looked at in the
+// first 5 ms of waiting for the disk.
 //
 // Errors: those of Submit; [messages.UncertainError] where ctx ended after the
 // writer had accepted the events.

@@ -12,7 +12,6 @@ import (
 	"testing/iotest"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
-	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/retinue-go/retinue"
 	"github.com/retinue-go/retinue/messages"
@@ -208,15 +207,12 @@ func TestAnImportIsNotMixedWithAnother(t *testing.T) {
 func TestAnImportGoesOnAfterAPowerCutAnywhere(t *testing.T) {
 	_, export := mixed(t)
 	disk := vfs.NewCrashableMem()
-	var clones []*vfs.MemFS
-	recording := onWrite(disk, func(string) bool { return true }, func(int, errorfs.Op) error {
-		clones = append(clones, powerCut(disk))
-		return nil
-	})
+	crashes := &cuts{disk: disk}
+	recording := onWrite(disk, func(string) bool { return true }, crashes.take)
 	if _, err := importInto(t, recording, export); err != nil {
 		t.Fatal(err)
 	}
-	clones = append(clones, powerCut(disk))
+	clones := crashes.all()
 	done := 0
 	for i, fs := range clones {
 		_, err := importInto(t, fs, export)

@@ -76,11 +76,14 @@ func (tx *Tx) Delete(key []byte) error {
 // Scan yields the application's keys that start with prefix, ascending, with
 // the transaction's own writes; what the loop writes, it does not see.
 func (tx *Tx) Scan(prefix []byte) iter.Seq2[followers.KeyValue, error] {
-	s, err := tx.t.State()
-	if err != nil {
-		return failing(err)
+	return func(yield func(followers.KeyValue, error) bool) {
+		s, err := tx.t.State() // now: others' transactions may have the state later
+		if err != nil {
+			yield(followers.KeyValue{}, err)
+			return
+		}
+		scan(s, prefix)(yield)
 	}
-	return scan(s, prefix)
 }
 
 // Follower returns the keys of a follower, to read. Errors:

@@ -73,15 +73,10 @@ type appendJob struct {
 
 	one    [1]messages.Prepared // memory of events, mostly
 	buffer []byte               // memory of a payload; nil in a job that is used once
-	// woken gets a value once the job is answered; nil in a job that is used
-	// once. With channels of their own, callers do not contend for one when a
-	// round wakes them all.
-	woken chan struct{}
+	round  *round
 }
 
-func newAppendJob() any {
-	return &appendJob{buffer: make([]byte, 0, 256), woken: make(chan struct{}, 1)}
-}
+func newAppendJob() any { return &appendJob{buffer: make([]byte, 0, 256)} }
 
 // largestBuffer is the largest payload whose memory is used again.
 const largestBuffer = 64 << 10
@@ -106,24 +101,22 @@ func (e *Engine) Append(ctx context.Context, events []messages.Event) (messages.
 	return receipt, err
 }
 
-// wait is until the job is answered, or ctx's end with
-// [messages.UncertainError].
+// wait is until the job is answered, or with [messages.UncertainError] until
+// ctx ends, though not before patience has.
 func (j *appendJob) wait(ctx context.Context) error {
-	if ctx.Done() == nil { // a receive is cheaper than a select
-		<-j.woken
+	<-j.round.stirred
+	if j.round.done.Load() {
 		return nil
 	}
 	select {
-	case <-j.woken:
+	case <-j.answered:
 		return nil
 	case <-ctx.Done():
 	}
-	select {
-	case <-j.woken: // an end of ctx does not hide an outcome that is known
+	if j.round.done.Load() { // an end of ctx does not hide an outcome that is known
 		return nil
-	default:
-		return &messages.UncertainError{Cause: ctx.Err()}
 	}
+	return &messages.UncertainError{Cause: ctx.Err()}
 }
 
 // recycle gives the job back, with a buffer for a payload like the last one.
@@ -132,7 +125,7 @@ func (e *Engine) recycle(j *appendJob) {
 	if n := len(j.one[0].Payload); n > cap(buffer) && n <= largestBuffer {
 		buffer = make([]byte, 0, 2*n)
 	}
-	*j = appendJob{buffer: buffer, woken: j.woken}
+	*j = appendJob{buffer: buffer}
 	e.jobs.Put(j)
 }
 
@@ -175,7 +168,11 @@ func (e *Engine) submit(ctx context.Context, j *appendJob, events []messages.Eve
 
 // admissible is the door of every call that writes.
 func (e *Engine) admissible(ctx context.Context) error {
-	if e.callers.inUpdate() {
+	return e.admissibleIn(ctx, e.callers.inUpdate())
+}
+
+func (e *Engine) admissibleIn(ctx context.Context, update bool) error {
+	if update {
 		return fmt.Errorf("call on the bus from inside an Update: %w", messages.ErrReentrant)
 	}
 	if err := ctx.Err(); err != nil {
@@ -261,6 +258,11 @@ func checkKey(key string) error {
 	return nil
 }
 
+func (j *appendJob) enlist(r *round) {
+	j.errand.enlist(r)
+	j.round = r
+}
+
 func (j *appendJob) weight() weight { return weight{len(j.events), j.bytes} }
 
 func (j *appendJob) run(w *writer) {
@@ -292,9 +294,6 @@ func (j *appendJob) run(w *writer) {
 func (j *appendJob) finish(err error) {
 	if err != nil {
 		j.receipt, j.err = messages.Receipt{}, err
-	}
-	if j.woken != nil {
-		j.woken <- struct{}{}
 	}
 }
 

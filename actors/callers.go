@@ -42,15 +42,15 @@ func (e *Engine) MayClose() error {
 	return nil
 }
 
-// enterUpdate marks this goroutine until leave.
-func (c *callers) enterUpdate() (leave func()) {
-	id := goroutine()
+// enterUpdate marks a goroutine until leaveUpdate.
+func (c *callers) enterUpdate(id uint64) {
 	c.updates.Store(id, struct{}{})
 	c.updating.Add(1)
-	return func() {
-		c.updating.Add(-1)
-		c.updates.Delete(id)
-	}
+}
+
+func (c *callers) leaveUpdate(id uint64) {
+	c.updating.Add(-1)
+	c.updates.Delete(id)
 }
 
 // enterReaction marks this goroutine until leave.
@@ -62,11 +62,10 @@ func (c *callers) enterReaction() (leave func()) {
 
 // inUpdate reports whether this goroutine runs an Update's closure. It costs
 // nothing while none runs.
-func (c *callers) inUpdate() bool {
-	if c.updating.Load() == 0 {
-		return false
-	}
-	_, ok := c.updates.Load(goroutine())
+func (c *callers) inUpdate() bool { return c.updating.Load() > 0 && c.isUpdate(goroutine()) }
+
+func (c *callers) isUpdate(id uint64) bool {
+	_, ok := c.updates.Load(id)
 	return ok
 }
 

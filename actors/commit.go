@@ -46,7 +46,7 @@ func (j *commitJob) run(w *writer) {
 		}
 	}
 	if j.state != nil {
-		w.batch.Write(j.state)
+		w.batch.Write(j.state, 0)
 	}
 	for _, p := range j.park {
 		w.batch.SetParked(t.number, p)

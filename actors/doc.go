@@ -48,9 +48,10 @@
 //     refused unless it comes from the present incarnation and from the cursor
 //     that it started from. What was placed so far is written into the batch
 //     before anything else goes into it.
-//  3. An Update has the round committed so far, unsynced, so that its closure
-//     sees it; the closure runs on its caller's goroutine while the writer
-//     waits, at most UpdateTimeout.
+//  3. The closure of an Update goes on where those before it in the round have
+//     left the application's keys. If the round holds anything else that it
+//     could read, that is committed first, unsynced. The closure runs on its
+//     caller's goroutine while the writer waits, at most UpdateTimeout.
 //  4. Commit the batch, and sync once if any job's answer rests on a sync: an
 //     append's, an Update's, a refusal's that looked at unsynced state, a
 //     command's, a turn's that appended events or that somebody awaits.
@@ -59,7 +60,8 @@
 //     the durable cursors and answer who waits for them, give subscribers what
 //     was ordered and what is transient. If not: see to a sync within a second.
 //  7. Count the round for [Engine.Metrics], and answer every job: one channel is
-//     closed for the whole round.
+//     closed for all callers of Append, who look at their contexts only where a
+//     round takes longer than patience, and then one for everybody else.
 //
 // A round that fails fails the store: everybody is answered with
 // [messages.FailedError], and no id is guessed.

@@ -71,9 +71,7 @@ type Engine struct {
 	down, ended chan struct{}
 
 	mail *mailbox // the writer's
-	// jobs are those of Append, which nobody keeps once they are answered. The
-	// pool is the engine's own: a channel of one testing/synctest bubble is of
-	// no use in another.
+	// jobs are those of Append, which nobody keeps once they are answered.
 	jobs    sync.Pool
 	durable atomic.Pointer[Marks]
 	// closeErr is what the last sync said; one Close runs at a time.

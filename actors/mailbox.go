@@ -188,7 +188,7 @@ func (m *mailbox) answer(r *round, err error) {
 	m.mu.Unlock()
 	r.answer(err)
 	clear(r.jobs)
-	m.finished = r.jobs[:0]
+	m.finished, r.jobs = r.jobs[:0], nil
 }
 
 // release gives back, before its end, what a job of a round has reserved.

@@ -18,10 +18,10 @@ type fakeJob struct {
 	answered      <-chan struct{}
 }
 
-func (j *fakeJob) weight() weight           { return weight{j.events, j.bytes} }
-func (j *fakeJob) enlist(a <-chan struct{}) { j.answered = a }
-func (j *fakeJob) run(*writer)              {}
-func (j *fakeJob) finish(error)             {}
+func (j *fakeJob) weight() weight  { return weight{j.events, j.bytes} }
+func (j *fakeJob) enlist(r *round) { j.answered = r.answered }
+func (j *fakeJob) run(*writer)     {}
+func (j *fakeJob) finish(error)    {}
 
 // manual is a dispatcher that runs the mailbox when the test says so, and an
 // invoker that records what it is given.

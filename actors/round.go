@@ -1,6 +1,15 @@
 package actors
 
-import "time"
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// patience is how long the caller of an append waits before he looks at his
+// context: nearly every round is answered by then, and to wait for one channel
+// costs a third of what it costs to wait for two.
+const patience = 5 * time.Millisecond
 
 // A round takes at most about this much; what comes later goes into the next.
 // Larger batches gain nothing in throughput and cost latency.
@@ -13,9 +22,8 @@ const (
 type job interface {
 	// weight is what the job adds to its round's size.
 	weight() weight
-	// enlist tells the job the channel that is closed once it is answered;
-	// every job that was enlisted is.
-	enlist(answered <-chan struct{})
+	// enlist tells the job its round; every job that was enlisted is answered.
+	enlist(r *round)
 	// run does the job's part of the round; called on the writer.
 	run(w *writer)
 	// finish answers the job: err is nil once what it asked for is on disk.
@@ -25,7 +33,7 @@ type job interface {
 // errand is the part of a job that waits for its answer.
 type errand struct{ answered <-chan struct{} }
 
-func (e *errand) enlist(answered <-chan struct{}) { e.answered = answered }
+func (e *errand) enlist(r *round) { e.answered = r.answered }
 
 // weight is a size in events and in bytes.
 type weight struct{ events, bytes int }
@@ -61,14 +69,24 @@ type round struct {
 	// size is what all of them weigh, reserved what those of callers have
 	// taken of the mailbox's room.
 	size, reserved weight
-	answered       chan struct{}
 	born           time.Duration // when its first job came
+
+	// answered is closed with the answer. stirred is closed a little earlier,
+	// or after patience: done says which.
+	answered, stirred chan struct{}
+	done              atomic.Bool
+	stirring          sync.Once
+	impatient         *time.Timer
 }
 
 // newRound returns an empty round that may use memory again.
 func newRound(jobs []job) *round {
-	return &round{jobs: jobs, answered: make(chan struct{}), born: ticks()}
+	r := &round{jobs: jobs, answered: make(chan struct{}), stirred: make(chan struct{}), born: ticks()}
+	r.impatient = time.AfterFunc(patience, r.stir)
+	return r
 }
+
+func (r *round) stir() { r.stirring.Do(func() { close(r.stirred) }) }
 
 func (r *round) add(j job, reserved weight, returns bool) {
 	w := j.weight()
@@ -80,15 +98,19 @@ func (r *round) add(j job, reserved weight, returns bool) {
 		r.returning++
 	}
 	r.jobs = append(r.jobs, j)
-	j.enlist(r.answered)
+	j.enlist(r)
 }
 
 func (r *round) full() bool { return r.size.events >= roundEvents || r.size.bytes >= roundBytes }
 
-// answer tells every job how the round ended, and lets their callers go.
+// answer tells every job how the round ended, and lets their callers go: those
+// of appends first, who may come back before the next round is taken.
 func (r *round) answer(err error) {
 	for _, j := range r.jobs {
 		j.finish(err)
 	}
+	r.impatient.Stop()
+	r.done.Store(true)
+	r.stir()
 	close(r.answered)
 }

@@ -124,7 +124,7 @@ func (e *Engine) Stage(events []messages.Event, write func(persistence.StagedID,
 	stamp(prepared, e.Now())
 	t := &stagedTicket{done: make(chan struct{})}
 	t.Ticket = Ticket{engine: e, staged: e.Store.NextStagedID(), failed: e.Failed()}
-	t.enlist(t.done)
+	t.answered = t.done
 	if err := e.staged.add(t); err != nil {
 		return nil, err
 	}

@@ -14,12 +14,15 @@ import (
 // while it runs. It belongs to the closure's goroutine and ends with it.
 type Transaction struct {
 	engine *Engine
-	state  *persistence.State
-	events []messages.Prepared
-	trace  map[string]string
-	bytes  int
-	phase  *atomic.Int32
-	err    error
+	// state is the writer's app, and shared with the Updates before in the same
+	// round: what this one writes begins at operation mark and byte start.
+	state       *persistence.State
+	mark, start int
+	events      []messages.Prepared
+	trace       map[string]string
+	bytes       int
+	phase       *atomic.Int32
+	err         error
 }
 
 // Phases of an update. The goroutine that moves it on by compare-and-swap
@@ -78,7 +81,7 @@ func (t *Transaction) Append(events []messages.Event) error {
 
 // CheckSize refuses a transaction that has become too large.
 func (t *Transaction) CheckSize() error {
-	if size := t.bytes + t.state.Size(); size > t.engine.MaxAppendSize {
+	if size := t.bytes + t.state.Size() - t.start; size > t.engine.MaxAppendSize {
 		return t.Fail(&messages.TooLargeError{What: "append", Size: size, Limit: t.engine.MaxAppendSize})
 	}
 	return nil
@@ -95,6 +98,7 @@ func (t *Transaction) Fail(err error) error {
 // updateJob holds the writer while a closure runs on its caller's goroutine.
 type updateJob struct {
 	Ticket
+	caller   uint64 // his goroutine, asked for while nobody waits for it
 	phase    atomic.Int32
 	tx       *Transaction
 	granted  chan struct{} // closed by the writer
@@ -109,11 +113,12 @@ type updateJob struct {
 // [messages.FailedError]; ctx's error while do has not begun,
 // [messages.UncertainError] after it ended.
 func (e *Engine) Update(ctx context.Context, do func(*Transaction) error) (messages.Receipt, error) {
-	if err := e.admissible(ctx); err != nil {
+	caller := goroutine()
+	if err := e.admissibleIn(ctx, e.callers.isUpdate(caller)); err != nil {
 		return messages.Receipt{}, err
 	}
-	j := &updateJob{Ticket: Ticket{engine: e}, granted: make(chan struct{}), returned: make(chan struct{})}
-	j.tx = &Transaction{engine: e, state: e.Store.ApplicationState(), trace: e.traceOf(ctx), phase: &j.phase}
+	j := &updateJob{Ticket: Ticket{engine: e}, caller: caller, granted: make(chan struct{}), returned: make(chan struct{})}
+	j.tx = &Transaction{engine: e, trace: e.traceOf(ctx), phase: &j.phase}
 	if err := e.mail.offer(ctx, j, true); err != nil {
 		return messages.Receipt{}, err
 	}
@@ -141,9 +146,9 @@ func (e *Engine) Update(ctx context.Context, do func(*Transaction) error) (messa
 // go on through the caller's own stack.
 func (j *updateJob) call(do func(*Transaction) error) {
 	j.outcome = errRolledBack
-	leave := j.engine.callers.enterUpdate()
+	j.engine.callers.enterUpdate(j.caller)
 	defer func() {
-		leave()
+		j.engine.callers.leaveUpdate(j.caller)
 		j.phase.CompareAndSwap(updateGranted, updateReturned)
 		close(j.returned)
 	}()
@@ -160,48 +165,56 @@ var errRolledBack = fmt.Errorf("retinue: transaction panicked")
 // the closure appends is not known before.
 func (j *updateJob) weight() weight { return weight{events: 1} }
 
-// run applies what this round holds so far, so that the closure sees it, and
-// hands over.
+// run hands over, once the closure can see what this round holds so far.
 func (j *updateJob) run(w *writer) {
 	w.engine.mail.release(w.present, j.weight())
 	if j.phase.Load() == updateWithdrawn {
 		return
 	}
-	if err := w.commit(false); err != nil {
+	if err := w.reveal(); err != nil {
 		j.err = err
 		j.phase.Store(updateWithdrawn)
 		close(j.granted)
 		return
 	}
+	j.tx.state, j.tx.mark, j.tx.start = w.app, w.app.Mark(), w.app.Size()
 	if !j.phase.CompareAndSwap(updateWaiting, updateGranted) {
 		return
 	}
 	close(j.granted)
 	defer w.engine.measured.update.since(ticks())
+	if j.err = j.await(w); j.err != nil {
+		return
+	}
+	if j.outcome != nil {
+		w.app.Rollback(j.tx.mark)
+		j.err = w.refuse(j.outcome)
+		return
+	}
+	w.batch.Write(w.app, j.tx.mark)
+	j.receipt = w.place(j.tx.events)
+	w.needSync = true
+}
+
+// await waits for the closure. One that takes too long keeps the state that it
+// may still use, and the next one gets another.
+func (j *updateJob) await(w *writer) (err error) {
 	timeout := time.NewTimer(w.engine.UpdateTimeout)
 	defer timeout.Stop()
 	select {
 	case <-j.returned:
+		return nil
 	case <-timeout.C:
-		if j.phase.CompareAndSwap(updateGranted, updatePoisoned) {
-			j.err = w.refuse(fmt.Errorf("transaction took over %v: %w", w.engine.UpdateTimeout, messages.ErrTimeout))
-			return
-		}
-		<-j.returned
+		err = fmt.Errorf("transaction took over %v: %w", w.engine.UpdateTimeout, messages.ErrTimeout)
 	case <-w.engine.Failed(): // others wait behind this one for their answer
-		if j.phase.CompareAndSwap(updateGranted, updatePoisoned) {
-			j.err = &messages.FailedError{Cause: w.store.Fence().Cause()}
-			return
-		}
+		err = &messages.FailedError{Cause: w.store.Fence().Cause()}
+	}
+	if !j.phase.CompareAndSwap(updateGranted, updatePoisoned) {
 		<-j.returned
+		return nil
 	}
-	if j.outcome != nil {
-		j.err = w.refuse(j.outcome)
-		return
-	}
-	w.batch.Write(j.tx.state)
-	j.receipt = w.place(j.tx.events)
-	w.needSync = true
+	w.app, w.opaque = nil, true
+	return w.refuse(err)
 }
 
 func (j *updateJob) finish(err error) {

@@ -41,9 +41,14 @@ type writer struct {
 	// order; those below written are in the batch already.
 	placed  []persistence.Placed
 	written int
-	named   []namedType // numbers given in this round, not known to readers
-	recent  namedType   // the type of the last event, which the next often has
-	moved   []*tracker  // whose cursor this round moves
+	// app are the application's keys with what Updates have put into the batch;
+	// nil where none has since the batch was applied. opaque is true while the
+	// batch holds what a closure may read and app does not show.
+	app    *persistence.State
+	opaque bool
+	named  []namedType // numbers given in this round, not known to readers
+	recent namedType   // the type of the last event, which the next often has
+	moved  []*tracker  // whose cursor this round moves
 	// needSync is set by a job whose answer rests on a sync, where the bus's
 	// durability is not a weaker one; mustSync by a job that asks for a sync.
 	needSync, mustSync bool
@@ -108,6 +113,7 @@ func (w *writer) round(r *round) {
 	w.beginTally()
 	for _, j := range r.jobs {
 		j.run(w)
+		w.opaque = w.opaque || !transparent(j)
 	}
 	err := w.commit(w.syncNow())
 	if err == nil {
@@ -126,7 +132,8 @@ func (w *writer) syncNow() bool {
 }
 
 // collect writes what was placed so far into the batch. It is called before
-// anything else goes into the batch, so that order is kept.
+// anything but the application's keys goes into the batch, so that order is
+// kept.
 func (w *writer) collect() {
 	if w.written == len(w.placed) {
 		return
@@ -138,6 +145,33 @@ func (w *writer) collect() {
 		w.heads.Offset = w.clock.offset
 		w.batch.SetHeads(w.heads)
 	}
+}
+
+// transparent reports whether the closure of an Update that comes after j reads
+// the same before and after the batch is applied: entries it cannot read, and
+// the application's keys it reads through app.
+func transparent(j job) bool {
+	switch j := j.(type) {
+	case *updateJob:
+		return true
+	case *appendJob:
+		return j.beside == nil
+	}
+	return false
+}
+
+// reveal has the next closure read what this round holds so far, of which only
+// so much is kept in memory.
+func (w *writer) reveal() error {
+	if w.opaque || w.batch.Size() >= roundBytes {
+		if err := w.commit(false); err != nil {
+			return err
+		}
+	}
+	if w.app == nil {
+		w.app = w.store.ApplicationState()
+	}
+	return nil
 }
 
 // commit applies the batch. After an error the store has failed.
@@ -161,6 +195,7 @@ func (w *writer) commit(sync bool) error {
 	w.named = w.named[:0]
 	w.store.Trimmed(w.horizon)
 	clear(w.keys.pending)
+	w.app, w.opaque = nil, false
 	for _, t := range w.moved {
 		t.applied.Store(t.cursor.Next)
 		w.unsynced[t] = struct{}{}

@@ -132,10 +132,10 @@ func (b *Batch) DeleteStaged(at StagedID) {
 	check(b.b.Delete(b.store.keys.staged(nil, at.Epoch, at.Counter), nil))
 }
 
-// Write adds what a turn or a transaction wrote; of a key that was read, the
-// last write only.
-func (b *Batch) Write(s *State) {
-	for i := range s.ops {
+// Write adds what turns or a transaction wrote since mark; of a key that was
+// read, the last write only.
+func (b *Batch) Write(s *State, mark int) {
+	for i := mark; i < len(s.ops); i++ {
 		op := &s.ops[i]
 		if last, ok := s.index[string(op.key)]; ok && last != i {
 			continue

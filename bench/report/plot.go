@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -10,6 +11,7 @@ import (
 	"strings"
 
 	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/plotutil"
 	"gonum.org/v1/plot/vg"
@@ -52,22 +54,37 @@ var panels = []panel{
 	},
 }
 
+// A panel has its legend beside it, where it hides no curve.
 const (
-	panelWidth  = 6 * vg.Inch
-	panelHeight = 4.5 * vg.Inch
+	panelWidth  = 7.5 * vg.Inch
+	panelHeight = 4 * vg.Inch
 	panelGap    = vg.Inch / 4
+	legendWidth = 2.8 * vg.Inch
 )
+
+// drawing is a panel with its legend.
+type drawing struct {
+	*plot.Plot
+	legend plot.Legend
+}
+
+func (d drawing) on(tile draw.Canvas) {
+	width := tile.Max.X - tile.Min.X
+	d.Draw(draw.Crop(tile, 0, -legendWidth, 0, 0))
+	d.legend.Draw(draw.Crop(tile, width-legendWidth+panelGap, 0, 0, -panelGap))
+}
 
 // Plot draws throughput and latency against producers and followers into an
 // SVG file.
 func Plot(file string, results []measure.Result) (err error) {
-	var drawn []*plot.Plot
+	plot.DefaultFont = font.Font{Typeface: "Liberation", Variant: "Sans"}
+	var drawn []drawing
 	for _, p := range panels {
 		d, err := p.draw(results)
 		if err != nil {
 			return fmt.Errorf("plot %s: %w", p.title, err)
 		}
-		if d != nil {
+		if d.Plot != nil {
 			drawn = append(drawn, d)
 		}
 	}
@@ -82,7 +99,7 @@ func Plot(file string, results []measure.Result) (err error) {
 		PadTop: panelGap, PadBottom: panelGap, PadLeft: panelGap, PadRight: panelGap,
 	}
 	for i, d := range drawn {
-		d.Draw(tiles.At(draw.New(canvas), i%columns, i/columns))
+		d.on(tiles.At(draw.New(canvas), i%columns, i/columns))
 	}
 	out, err := os.Create(file)
 	if err != nil {
@@ -93,24 +110,28 @@ func Plot(file string, results []measure.Result) (err error) {
 	return err
 }
 
-// draw returns nil where the results have nothing for the panel.
-func (p panel) draw(results []measure.Result) (*plot.Plot, error) {
+// draw returns no plot where the results have nothing for the panel.
+func (p panel) draw(results []measure.Result) (drawing, error) {
 	lines, names := p.lines(results)
 	if len(names) == 0 {
-		return nil, nil
+		return drawing{}, nil
 	}
-	d := plot.New()
+	d := drawing{plot.New(), plot.NewLegend()}
 	d.Title.Text, d.X.Label.Text, d.Y.Label.Text = p.title, p.x, p.y
-	d.Legend.Top = true
+	d.legend.Top, d.legend.Left, d.legend.Padding = true, true, vg.Points(3)
+	colours := slices.Clone(names)                       // of one order in every panel
+	slices.SortStableFunc(names, func(a, b string) int { // as the curves end, from above
+		return cmp.Compare(lines[b][len(lines[b])-1].Y, lines[a][len(lines[a])-1].Y)
+	})
 	d.X.Scale, d.Y.Scale = plot.LogScale{}, plot.LogScale{}
 	d.Y.Tick.Marker = plot.LogTicks{Prec: -1}
 	counts := map[float64]bool{}
 	low, high := math.Inf(1), 0.0
-	for i, name := range names {
-		points := lines[name]
+	for _, name := range names {
+		i, points := slices.Index(colours, name), lines[name]
 		curve, marks, err := plotter.NewLinePoints(points)
 		if err != nil {
-			return nil, err
+			return drawing{}, err
 		}
 		curve.Color, marks.Color, marks.Shape = plotutil.Color(i), plotutil.Color(i), plotutil.Shape(i)
 		curve.Dashes = plotutil.Dashes(i / len(plotutil.DefaultColors))
@@ -118,14 +139,14 @@ func (p panel) draw(results []measure.Result) (*plot.Plot, error) {
 			curve.Width *= 2
 		}
 		d.Add(curve, marks)
-		d.Legend.Add(name, curve, marks)
+		d.legend.Add(name, curve, marks)
 		for _, at := range points {
 			counts[at.X] = true
 			low, high = min(low, at.Y), max(high, at.Y)
 		}
 	}
 	d.X.Tick.Marker = ticks(counts)
-	d.X.Min, d.X.Max = d.X.Min/1.2, d.X.Max*20 // room for the legend
+	d.X.Min, d.X.Max = d.X.Min/1.2, d.X.Max*1.2
 	d.Y.Min, d.Y.Max = low/2, high*2
 	return d, nil
 }
