@@ -142,6 +142,7 @@ func TestQueriesReadASmallShareOfTheBytes(t *testing.T) {
 				share uint64 // of the whole, at most one in so many
 			}{
 				{"rare kind", retinue.Query{Filter: messages.Filter{Kinds: []string{"remark"}}}, 5, 10},
+				{"rare kind, reverse", retinue.Query{Filter: messages.Filter{Kinds: []string{"remark"}}, Reverse: true}, 5, 10},
 				{"two minutes", retinue.Query{Since: middle, Until: middle.Add(2 * time.Minute)}, 199, 10},
 				{"two minutes, reverse", retinue.Query{Since: middle, Until: middle.Add(2 * time.Minute), Reverse: true}, 199, 10},
 				{"rare kind in an hour", retinue.Query{Since: middle, Until: middle.Add(time.Hour), Filter: messages.Filter{Kinds: []string{"remark"}}}, 2, 10},

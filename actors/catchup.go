@@ -133,7 +133,9 @@ func (r *run) arrived(head uint64) outcome {
 	if r.behind {
 		r.behind = false
 		t.note(func(report *report) { report.caughtUp = true })
-		r.tellCaughtUp(head)
+		if err := r.tellCaughtUp(head); err != nil {
+			return r.failed(messages.Entry{}, err)
+		}
 	}
 	if r.position == r.committed {
 		return outcome{}

@@ -79,14 +79,17 @@ func (r *run) lostActor() error {
 	return r.lost
 }
 
-// tellCaughtUp tells a raw behaviour that it has seen everything below head.
-func (r *run) tellCaughtUp(head uint64) {
-	if r.child == nil {
-		return
-	}
+// tellCaughtUp tells the follower that it has seen everything below head.
+func (r *run) tellCaughtUp(head uint64) error {
 	var at messages.Position = messages.EventID(head)
 	if r.tracker.log == messages.TrimmableLog {
 		at = messages.TrimmableID(head)
 	}
-	r.tracker.engine.root.Send(r.child, &followers.CaughtUp{At: at})
+	switch {
+	case r.child != nil:
+		r.tracker.engine.root.Send(r.child, &followers.CaughtUp{At: at})
+	case r.plan.CaughtUp != nil:
+		return r.safely(func(*followers.Turn) error { return r.plan.CaughtUp(r.ctx, at) })
+	}
+	return nil
 }

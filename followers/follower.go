@@ -1,6 +1,7 @@
 package followers
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -40,6 +41,15 @@ type Follower struct {
 	// [Deliver]. Its producer must return a fresh value every time, because
 	// each incarnation gets one.
 	Props *actor.Props
+	// CaughtUp, if not nil, is called between turns when the follower has
+	// handled and committed every entry that was durable when the host last
+	// looked: once after the start of each incarnation, and once after each
+	// falling behind. At is the cursor, the next id that the follower will
+	// read; ctx ends with the incarnation, so that what is started here, a
+	// timer, can end with it. No turn begins until it returns. An error or a
+	// panic fails the incarnation, and no entry is to blame. With Props it is
+	// not set: a raw behaviour gets a message, [CaughtUp].
+	CaughtUp func(ctx context.Context, at messages.Position) error
 
 	// Filter narrows what is delivered; zero passes everything.
 	Filter messages.Filter

@@ -154,6 +154,8 @@ func (f Follower) checkBodies() error {
 	switch {
 	case bodies != 1:
 		return f.invalid("%d of Reactions, Every, Batch and Props are set, want exactly one", bodies)
+	case f.CaughtUp != nil && f.Props != nil:
+		return f.invalid("CaughtUp is set with Props, which get a message")
 	case f.Unknown > GiveRaw:
 		return f.invalid("Unknown is %d, none of FailTurn, PassOver and GiveRaw", f.Unknown)
 	case f.Unknown != FailTurn && len(f.Reactions) == 0:

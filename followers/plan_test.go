@@ -1,6 +1,7 @@
 package followers_test
 
 import (
+	"context"
 	"errors"
 	"reflect"
 	"strings"
@@ -37,6 +38,7 @@ func TestPlanRefusesWhatCannotRun(t *testing.T) {
 		{"empty reactions are none", F{Name: "f", Reactions: []followers.Reaction{}}, "0 of"},
 		{"reactions and every", F{Name: "f", Reactions: []followers.Reaction{followers.On(ignore[deposited])}, Every: pass}, "2 of"},
 		{"every and batch", F{Name: "f", Every: pass, Batch: batch}, "2 of"},
+		{"caught up with props", F{Name: "f", Props: props, CaughtUp: func(context.Context, messages.Position) error { return nil }}, "get a message"},
 		{"all but reactions", F{Name: "f", Every: pass, Batch: batch, Props: props}, "3 of"},
 		{"interface type", on(followers.On(ignore[messages.Event])), "interface"},
 		{"draft", on(followers.On(ignore[messages.Draft])), "Draft"},

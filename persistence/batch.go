@@ -132,10 +132,14 @@ func (b *Batch) DeleteStaged(at StagedID) {
 	check(b.b.Delete(b.store.keys.staged(nil, at.Epoch, at.Counter), nil))
 }
 
-// Write adds what turns or a transaction wrote since mark.
+// Write adds what turns or a transaction wrote since mark; of a key that was
+// read, the last write only.
 func (b *Batch) Write(s *State, mark int) {
-	for i := range s.ops[mark:] {
-		op := &s.ops[mark+i]
+	for i := mark; i < len(s.ops); i++ {
+		op := &s.ops[i]
+		if last, ok := s.index[string(op.key)]; ok && last != i {
+			continue
+		}
 		b.key = append(append(b.key[:0], s.base...), op.key...)
 		if op.deleted {
 			check(b.b.Delete(b.key, nil))

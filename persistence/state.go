@@ -12,8 +12,8 @@ import (
 // State is a key space with writes that are not committed yet on top: a
 // follower's own keys, or the application's. It is used by one goroutine.
 //
-// Invariant: index, where it is built, maps every key of ops to its last
-// operation.
+// Invariant: index, where indexed, maps every key of ops to its last operation,
+// and is empty otherwise.
 type State struct {
 	store *Store
 	from  pebble.Reader
@@ -21,6 +21,8 @@ type State struct {
 	ops   []operation
 	arena []byte
 	index map[string]int
+	// indexed is true from the first read since the last commit.
+	indexed bool
 	// held is true where a view holds the database open for the state.
 	held bool
 }
@@ -86,7 +88,7 @@ func (s *State) Mark() int { return len(s.ops) }
 func (s *State) Rollback(mark int) {
 	if mark < len(s.ops) {
 		s.ops = s.ops[:mark]
-		s.index = nil
+		s.unindex()
 	}
 }
 
@@ -95,7 +97,15 @@ func (s *State) Size() int { return len(s.arena) }
 
 // Reset forgets all writes.
 func (s *State) Reset() {
-	s.ops, s.arena, s.index = s.ops[:0], s.arena[:0], nil
+	s.ops, s.arena = s.ops[:0], s.arena[:0]
+	s.unindex()
+}
+
+func (s *State) unindex() {
+	if s.indexed {
+		clear(s.index)
+		s.indexed = false
+	}
 }
 
 func (s *State) use() error {
@@ -119,7 +129,7 @@ func (s *State) keep(b []byte) []byte {
 
 func (s *State) push(op operation) {
 	s.ops = append(s.ops, op)
-	if s.index != nil {
+	if s.indexed {
 		s.index[string(op.key)] = len(s.ops) - 1
 	}
 }
@@ -130,8 +140,11 @@ func (s *State) written(key []byte) (int, bool) {
 	if len(s.ops) == 0 {
 		return 0, false
 	}
-	if s.index == nil {
-		s.index = make(map[string]int, len(s.ops))
+	if !s.indexed {
+		s.indexed = true
+		if s.index == nil {
+			s.index = make(map[string]int, len(s.ops))
+		}
 		for i, op := range s.ops {
 			s.index[string(op.key)] = i
 		}

@@ -155,6 +155,7 @@ func (s *Store) ReadPage(p *Page, q PageQuery) error {
 	}
 	defer s.users.Done()
 	if s.tail.read(p, &q) {
+		p.Read.Entries = uint64(p.Scanned)
 		return nil
 	}
 	s.recent.narrow(&q)

@@ -227,6 +227,45 @@ func TestAHeaderOfTheEventsOwnIsLeftAlone(t *testing.T) {
 	})
 }
 
+// Without a tracer the span of a context is not looked at: neither an append
+// nor the turn over it allocates more because of it.
+func TestABusWithoutATracerDoesNothingForASpan(t *testing.T) {
+	bus, err := retinue.Open("store", &retinue.Options{FS: vfs.NewMem(), Durability: retinue.None()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bus.Close()
+	bare := true
+	err = bus.Follow(followers.Follower{Name: "f", Every: func(turn *followers.Turn) error {
+		bare = bare && len(turn.Entry().Headers) == 0 && !trace.SpanContextFromContext(turn.Context()).IsValid()
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	perAppend := func(ctx context.Context) float64 {
+		return testing.AllocsPerRun(500, func() {
+			at, err := bus.Append(ctx, paid{21})
+			if err == nil {
+				err = bus.Await(ctx, "f", at)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	spanned, span := sdk.NewTracerProvider().Tracer("program").Start(t.Context(), "call")
+	defer span.End()
+	perAppend(t.Context())
+	without, with := perAppend(t.Context()), perAppend(spanned)
+	if !bare {
+		t.Error("a trace in the entries or the turns of a bus without a tracer")
+	}
+	if with > without+2 { // who is awake when varies; headers alone are four
+		t.Errorf("%v allocations with a span in the context, %v without", with, without)
+	}
+}
+
 func TestAnAppendWithoutASpanHasNoHeaders(t *testing.T) {
 	inBubble(t, tracing.Tracer{}, func(t *testing.T, b traced) {
 		if _, err := b.Append(t.Context(), paid{21}); err != nil {

@@ -1,6 +1,8 @@
 package join_test
 
 import (
+	"runtime"
+	"runtime/metrics"
 	"strconv"
 	"testing"
 	"time"
@@ -91,26 +93,64 @@ func benchBus(b *testing.B, n int) *retinue.Bus {
 	return bus
 }
 
-// BenchmarkQuery joins a log of 10^6 lefts and 10^6 rights.
+// BenchmarkQuery joins logs of 10^5 and of 10^6 lefts with as many rights. Peak
+// is how far the heap grew, and live how far what is reachable in it did, both
+// looked at every 1,000 results: they go with the window and not with the log.
 func BenchmarkQuery(b *testing.B) {
-	bus := benchBus(b, million)
-	defer bus.Close()
-	b.ReportAllocs()
-	for b.Loop() {
-		matched := 0
-		for r, err := range payments(join.Window{Within: time.Hour}).Each(b.Context(), bus, retinue.Query{}) {
-			if err != nil {
-				b.Fatal(err)
+	for _, n := range []int{million / 10, million} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			bus := benchBus(b, n)
+			defer bus.Close()
+			b.ReportAllocs()
+			var h heap
+			for b.Loop() {
+				matched := 0
+				h.begin()
+				for r, err := range payments(join.Window{Within: time.Hour}).Each(b.Context(), bus, retinue.Query{}) {
+					if err != nil {
+						b.Fatal(err)
+					}
+					if r.Outcome == join.Matched {
+						matched++
+					}
+					if matched%1000 == 0 {
+						h.look()
+					}
+				}
+				if matched != n {
+					b.Fatalf("%d matched, want %d", matched, n)
+				}
 			}
-			if r.Outcome == join.Matched {
-				matched++
-			}
-		}
-		if matched != million {
-			b.Fatalf("%d matched, want %d", matched, million)
+			b.ReportMetric(2*float64(n)*float64(b.N)/b.Elapsed().Seconds(), "entries/s")
+			b.ReportMetric(float64(h.peak)/1e6, "peak-MB")
+			b.ReportMetric(float64(h.live)/1e6, "live-MB")
+		})
+	}
+}
+
+// heap is how far the heap has grown since begin.
+type heap struct {
+	samples    [2]metrics.Sample
+	from       [2]uint64
+	peak, live uint64
+}
+
+func (h *heap) begin() {
+	runtime.GC()
+	h.samples[0].Name, h.samples[1].Name = "/memory/classes/heap/objects:bytes", "/gc/heap/live:bytes"
+	metrics.Read(h.samples[:])
+	for i, s := range h.samples {
+		h.from[i] = s.Value.Uint64()
+	}
+}
+
+func (h *heap) look() {
+	metrics.Read(h.samples[:])
+	for i, most := range []*uint64{&h.peak, &h.live} {
+		if now := h.samples[i].Value.Uint64(); now > h.from[i] {
+			*most = max(*most, now-h.from[i])
 		}
 	}
-	b.ReportMetric(2*million*float64(b.N)/b.Elapsed().Seconds(), "entries/s")
 }
 
 // BenchmarkFollower has a follower catch up with 20,000 lefts and as many rights.

@@ -3,6 +3,7 @@ package join_test
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -111,6 +112,72 @@ func TestALeftTimesOutThatARestartFindsOpen(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		retinuetest.RunUntilIdle(t, bus)
 		wantDecisions(t, bus, "timed out 1-")
+	})
+}
+
+func TestWhatIsOpenKeepsItsEntryOverARestart(t *testing.T) {
+	for _, w := range []join.Window{{Within: time.Hour}, {Within: time.Hour, Time: join.Event, Lateness: time.Minute}} {
+		inBubble(t, func(t *testing.T) {
+			bus := retinuetest.Open(t, nil)
+			var got []messages.Entry
+			do := func(_ *followers.Turn, r join.Result[started]) error {
+				got = append(got, r.LeftEntry)
+				return nil
+			}
+			follow(t, bus, w, messages.TrimmableLog, do)
+			at := retinuetest.Append(t, bus, decided{"of another kind"}, messages.Draft{
+				Event: started{"a"}, Instance: 7, Time: time.Now().Add(-time.Second), Correlation: "order 9",
+				Headers: map[string]string{"one": "1", "two": ""},
+			})
+			retinuetest.Await(t, bus, follower, at)
+			bus = retinuetest.Crash(t, bus, retinuetest.Cut{})
+			follow(t, bus, w, messages.TrimmableLog, do)
+			retinuetest.Append(t, bus, succeeded{Payment: "a"})
+			time.Sleep(2 * time.Minute)
+			retinuetest.RunUntilIdle(t, bus)
+			want, err := bus.Entry(messages.TrimmableLog, messages.TrimmableID(2))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(got) != 1 || !reflect.DeepEqual(got[0], want) {
+				t.Errorf("left entries %+v, want one: %+v", got, want)
+			}
+		})
+	}
+}
+
+func TestASeekPastATickDoesNotStopTheClock(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		bus := retinuetest.Open(t, nil)
+		hold, held := make(chan struct{}), make(chan struct{})
+		follow(t, bus, join.Window{Within: time.Hour}, messages.Permanent, func(turn *followers.Turn, r join.Result[started]) error {
+			if r.Key == "slow" && r.Outcome == join.Matched {
+				close(held)
+				select {
+				case <-hold:
+				case <-turn.Context().Done():
+					return turn.Context().Err()
+				}
+			}
+			return decide(turn, r)
+		})
+		retinuetest.Append(t, bus, started{"a"}, started{"slow"})
+		time.Sleep(30 * time.Minute)
+		retinuetest.Append(t, bus, started{"b"})
+		synctest.Wait()
+		retinuetest.Append(t, bus, succeeded{Payment: "slow"})
+		<-held
+		time.Sleep(time.Hour) // a's tick waits behind the turn
+		if got := ticks(t, bus); len(got) != 1 {
+			t.Fatalf("ticks %q, want one", got)
+		}
+		cursor := retinuetest.StatusOf(t, bus, follower).Position()
+		if err := bus.Seek(t.Context(), follower, cursor, messages.EventID(6)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Hour)
+		retinuetest.RunUntilIdle(t, bus)
+		wantDecisions(t, bus, "timed out 1-", "timed out 2-", "timed out 3-")
 	})
 }
 
@@ -247,6 +314,27 @@ func TestAJoinOfATrimmableTypeFollowsTheTrimmableLog(t *testing.T) {
 	if err != nil || f.Log != messages.TrimmableLog {
 		t.Errorf("follows the %v log, error %v", f.Log, err)
 	}
+}
+
+func TestAnEntryThatDoesNotDecodeFollowsTheFollowersPolicy(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		bus := retinuetest.Open(t, nil)
+		f, err := payments(join.Window{Within: time.Hour}).Follower(bus, follower, decide)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Poison = followers.Poison{Action: followers.Park, After: 2}
+		if err := bus.Follow(f); err != nil {
+			t.Fatal(err)
+		}
+		retinuetest.Append(t, bus, started{"a"}, asNumber{1}, succeeded{Payment: "a"})
+		time.Sleep(time.Minute)
+		retinuetest.RunUntilIdle(t, bus)
+		wantDecisions(t, bus, "matched 1-3")
+		if s := retinuetest.StatusOf(t, bus, follower); s.Parked != 1 || s.LastEntry != 2 || !errors.Is(s.LastError, messages.ErrDecode) {
+			t.Errorf("status %+v, want entry 2 parked because it does not decode", s)
+		}
+	})
 }
 
 var errNoPaper = errors.New("no paper")

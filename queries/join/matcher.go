@@ -30,6 +30,7 @@ type Matcher struct {
 	oldest, newest *Item
 	held           int
 	found          []Pair
+	passing        Item // the last one added, where it is not held
 
 	// most bounds how many items one call lets go, of which quota are left; 0 is
 	// no bound.
@@ -50,11 +51,13 @@ func (m *Matcher) Held() int { return m.held }
 
 // Add takes an entry and returns what it decides, which is valid until the
 // next call; the entry's memory is the caller's again after that.
-func (m *Matcher) Add(it Item) []Pair {
+func (m *Matcher) Add(item Item) []Pair {
 	m.begin()
-	it.at = m.timeOf(it.Entry)
+	m.passing = item
+	it := &m.passing
+	it.at = m.timeOf(&it.Entry)
 	if !m.clock.IsZero() && it.at.Before(m.watermark()) {
-		return m.tell(Late, &it)
+		return m.tell(Late, it)
 	}
 	m.arrivals++
 	it.arrived = m.arrivals
@@ -72,15 +75,16 @@ func (m *Matcher) Add(it Item) []Pair {
 		return m.found
 	}
 	m.advance()
-	m.place(&it)
+	m.place(it)
 	return m.found
 }
 
 // refuse tells that an entry is late, whatever its time.
 func (m *Matcher) refuse(it Item) []Pair {
 	m.begin()
-	it.at = m.timeOf(it.Entry)
-	return m.tell(Late, &it)
+	m.passing = it
+	m.passing.at = m.timeOf(&it.Entry)
+	return m.tell(Late, &m.passing)
 }
 
 // Tick lets time pass without an entry, up to an ordering time, and returns
@@ -142,7 +146,7 @@ func (m *Matcher) begin() {
 	m.quota = m.most
 }
 
-func (m *Matcher) timeOf(e messages.Entry) time.Time {
+func (m *Matcher) timeOf(e *messages.Entry) time.Time {
 	if m.window.Time == Event {
 		return e.Time
 	}
@@ -190,7 +194,7 @@ func (m *Matcher) may() bool {
 func (m *Matcher) place(it *Item) {
 	if !it.Right {
 		if m.window.Time == Ordered {
-			it = m.hold(*it)
+			it = m.hold(it)
 		}
 		m.push(it)
 		m.store(it, true)
@@ -231,10 +235,11 @@ func (m *Matcher) tell(o Outcome, it *Item) []Pair {
 	return m.found
 }
 
-func (m *Matcher) hold(it Item) *Item {
+func (m *Matcher) hold(it *Item) *Item {
 	m.held++
-	it.Entry = it.Entry.Clone()
-	return &it
+	held := *it
+	held.Entry = it.Entry.Clone()
+	return &held
 }
 
 func (m *Matcher) release(it *Item) {

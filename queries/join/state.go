@@ -2,7 +2,6 @@ package join
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"iter"
 	"time"
@@ -14,11 +13,12 @@ import (
 // What a joining follower keeps, beside the keys of its callback:
 //
 //	00 'm'                        -> id u64BE  clock  ordered        one
-//	00 'i'  at  right u8  id u64BE -> {"key", "open", "matched", "entry"}  per item
+//	00 'i'  at  right u8  id u64BE -> flags u8  key  entry           per item
 //
 // A time is seconds u64BE since 1970 with the sign flipped, so that bytes sort
 // as times do, and nanoseconds u32BE. at is the item's time, id the entry's
-// place in the trimmable log, in the mark that of the last one joined.
+// place in the trimmable log, in the mark that of the last one joined. See
+// appendItem for the rest.
 var (
 	markKey    = []byte{0, 'm'}
 	itemPrefix = []byte{0, 'i'}
@@ -36,10 +36,10 @@ func readTime(src []byte) time.Time {
 	return time.Unix(seconds, int64(binary.BigEndian.Uint32(src[8:]))).UTC()
 }
 
-// mark names the state: no two differ that have the same.
-func (m *Matcher) mark(last messages.TrimmableID) []byte {
-	mark := binary.BigEndian.AppendUint64(nil, uint64(last))
-	return appendTime(appendTime(mark, m.clock), m.ordered)
+// appendMark names the state: no two differ that have the same.
+func (m *Matcher) appendMark(dst []byte, last messages.TrimmableID) []byte {
+	dst = binary.BigEndian.AppendUint64(dst, uint64(last))
+	return appendTime(appendTime(dst, m.clock), m.ordered)
 }
 
 // lastOf is the place of the last entry joined; 0 for no mark.
@@ -50,26 +50,14 @@ func lastOf(mark []byte) messages.TrimmableID {
 	return messages.TrimmableID(binary.BigEndian.Uint64(mark))
 }
 
-// keyOf is where an item is kept.
-func keyOf(it *Item) []byte {
-	key := appendTime(append([]byte(nil), itemPrefix...), it.at)
+// appendKey appends the key under which an item is kept.
+func appendKey(dst []byte, it *Item) []byte {
+	dst = appendTime(append(dst, itemPrefix...), it.at)
 	side := byte(0)
 	if it.Right {
 		side = 1
 	}
-	return binary.BigEndian.AppendUint64(append(key, side), uint64(it.Entry.TrimmableID))
-}
-
-// kept is what is kept of an item.
-type kept struct {
-	Key     string         `json:"key"`
-	Open    bool           `json:"open"`
-	Matched bool           `json:"matched,omitempty"`
-	Entry   messages.Entry `json:"entry"`
-}
-
-func valueOf(it *Item) ([]byte, error) {
-	return json.Marshal(kept{it.Key, it.open, it.matched, it.Entry})
+	return binary.BigEndian.AppendUint64(append(dst, side), uint64(it.Entry.TrimmableID))
 }
 
 // load makes a matcher of what was kept. Errors: [messages.CorruptError], the
@@ -99,15 +87,13 @@ func itemOf(kv followers.KeyValue) (*Item, error) {
 	if want := len(itemPrefix) + timeSize + 1 + 8; len(kv.Key) != want {
 		return nil, fmt.Errorf("a key of %d bytes, want %d", len(kv.Key), want)
 	}
-	var k kept
-	if err := json.Unmarshal(kv.Value, &k); err != nil {
+	it := &Item{}
+	if err := readItem(it, kv.Value); err != nil {
 		return nil, err
 	}
 	rest := kv.Key[len(itemPrefix):]
-	return &Item{
-		Key: k.Key, Right: rest[timeSize] != 0, Entry: k.Entry,
-		at: readTime(rest), open: k.Open, matched: k.Matched,
-	}, nil
+	it.at, it.Right = readTime(rest), rest[timeSize] != 0
+	return it, nil
 }
 
 func corrupt(key []byte, why error) error {

@@ -31,6 +31,5 @@ func tickFor(log messages.Log) messages.Event {
 }
 
 func isTick(t messages.Type) bool {
-	f := messages.Filter{Types: tickTypes}
-	return f.MatchType(t.Module, t.Kind)
+	return t.Module == "retinue" && (t.Kind == "tick" || t.Kind == "tick-trimmable")
 }
