@@ -21,8 +21,8 @@ func (r *run) catchUp(ctx context.Context) outcome {
 	r.awaitActor(ctx)
 	for {
 		head := r.tracker.engine.Durable().Head(r.tracker.log)
-		lost := r.lostActor()
-		if lost != nil || !r.going(ctx) || r.position >= head {
+		lost, going := r.lostActor(), r.going(ctx)
+		if lost != nil || !going || r.position >= head {
 			if err := r.confirm(); err != nil {
 				return r.broken(err)
 			}
@@ -32,8 +32,8 @@ func (r *run) catchUp(ctx context.Context) outcome {
 			return outcome{err: lost}
 		case lost != nil:
 			return r.failed(messages.Entry{}, lost)
-		case !r.going(ctx):
-			return outcome{}
+		case !going:
+			return r.interrupted()
 		case r.position >= head:
 			return r.arrived(head)
 		}
@@ -45,6 +45,15 @@ func (r *run) catchUp(ctx context.Context) outcome {
 			return o
 		}
 	}
+}
+
+// interrupted ends a run between two pages. What its turns left must not wait
+// for the next run, which goes on from position.
+func (r *run) interrupted() outcome {
+	if err := r.commitTurns(); err != nil {
+		return r.broken(err)
+	}
+	return outcome{}
 }
 
 // going reports whether the next turn may begin.
