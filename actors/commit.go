@@ -64,14 +64,12 @@ func (j *commitJob) run(w *writer) {
 	})
 	w.batch.SetCursor(&t.cursor)
 	w.moved = append(w.moved, t)
-	ordered := false
 	if len(j.events) > 0 {
-		r := w.place(j.events)
-		ordered = r.FirstTrimmable != 0
+		w.place(j.events)
+		// Readers hear of what a turn appended only once it is durable, so it does
+		// not wait for a later sync; cursor and reactions alone may.
+		w.needSync = true
 	}
-	// Readers see what a turn appended only once it is durable, so it does
-	// not wait for a later sync; cursor and reactions alone may.
-	w.needSync = w.needSync || ordered
 	w.mustSync = w.mustSync || j.sync || (moved && t.awaited(j.cursor.Next))
 }
 
