@@ -200,7 +200,7 @@ func (r *run) propose(sync bool) error {
 	r.endTurns()
 	job := &commitJob{
 		tracker: r.tracker, incarnation: r.incarnation, expect: r.committed, cursor: r.cursor,
-		state: r.state, events: r.events, beside: r.beside, park: r.park, sync: sync, bytes: r.state.Size() + r.eventBytes,
+		state: r.state, events: r.events, beside: r.beside, park: r.park, sync: sync, bytes: r.waiting(),
 	}
 	if err := r.tracker.engine.post(job); err != nil {
 		return err
@@ -231,7 +231,7 @@ func (r *run) reset() {
 	r.state.Reset()
 	clear(r.events)
 	r.events, r.beside, r.park = r.events[:0], nil, nil
-	r.mark, r.eventsMark, r.eventBytes, r.untold = 0, 0, 0, 0
+	r.mark, r.eventsMark, r.eventBytes, r.parkBytes, r.untold = 0, 0, 0, 0, 0
 	if r.timer != nil {
 		r.due.Store(false)
 		r.timer.Reset(commitEvery)
