@@ -246,7 +246,11 @@ func (r *run) rollback() {
 // stopAt moves the cursor to an entry: what lies between was left out by the
 // filter.
 func (r *run) stopAt(e *messages.Entry) {
-	r.cursor.Next = idOf(r.tracker.log, e)
+	next := idOf(r.tracker.log, e)
+	if next != r.cursor.Next { // the attempts are those of another entry
+		r.cursor.Attempts, r.cursor.Running = 0, false
+	}
+	r.cursor.Next = next
 	if e.ID != 0 {
 		r.cursor.Hint = e.ID
 	}
