@@ -67,7 +67,7 @@ func (e *Engine) awaitCursor(ctx context.Context, t *tracker, first, last uint64
 	// From here on a commit that passes last is synced; one that came before
 	// is synced now.
 	if t.applied.Load() > last {
-		if err := e.Sync(); err != nil {
+		if err := e.syncFor(ctx, t); err != nil {
 			return err
 		}
 		// Who was settled before the waiter was there is not settled again.
@@ -85,6 +85,21 @@ func (e *Engine) awaitCursor(ctx context.Context, t *tracker, first, last uint64
 		return &messages.FailedError{Cause: e.Store.Fence().Cause()}
 	case <-e.down:
 		return messages.ErrClosed
+	case <-ctx.Done():
+		return errors.Join(ctx.Err(), t.lastError())
+	}
+}
+
+// syncFor is Sync until ctx ends: an Update may hold the writer, or the disk
+// not answer.
+func (e *Engine) syncFor(ctx context.Context, t *tracker) error {
+	j := &controlJob{do: nothing, sync: true}
+	if err := e.post(j); err != nil {
+		return err
+	}
+	select {
+	case <-j.answered:
+		return j.err
 	case <-ctx.Done():
 		return errors.Join(ctx.Err(), t.lastError())
 	}
