@@ -11,7 +11,8 @@ import (
 // Await waits until a follower has reacted to the entries at a position,
 // durably; it waits through retries. Errors: [messages.FollowerError] with
 // cause [messages.ErrSkipped] or [messages.ErrParked] where an entry was put
-// aside, [messages.ErrSkipped] where a Seek jumps over it meanwhile, [messages.ErrPaused], [messages.ErrParked] or
+// aside, [messages.ErrSkipped] where a Seek or a jump to the horizon passes it
+// meanwhile, [messages.ErrPaused], [messages.ErrParked] or
 // [messages.ErrUnknownFollower] where the follower does not run;
 // [messages.ErrNotInLog], [messages.ErrReentrant], [messages.ErrClosed],
 // [messages.FailedError]; at ctx's end its error joined with the follower's
