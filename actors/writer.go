@@ -140,8 +140,12 @@ func (w *writer) collect() {
 	}
 }
 
-// commit applies the batch. After an error the store has failed.
+// commit applies the batch. After an error the store has failed, and what the
+// batch held is lost: nothing of this round succeeds any more.
 func (w *writer) commit(sync bool) error {
+	if cause := w.store.Fence().Cause(); cause != nil {
+		return &messages.FailedError{Cause: cause}
+	}
 	w.collect()
 	w.ticked = false
 	var err error
