@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -82,15 +83,16 @@ func (a *admins) remove(s *http.Server) {
 // [messages.StuckError], where a request does not end.
 func (a *admins) stop(ctx context.Context) error {
 	a.mu.Lock()
-	defer a.mu.Unlock()
 	a.closed = true
-	for s, cancel := range a.servers {
+	servers := maps.Clone(a.servers)
+	a.mu.Unlock() // one that ends by itself takes itself out
+	for s, cancel := range servers {
 		cancel(messages.ErrClosed)
 		if err := s.Shutdown(ctx); err != nil {
 			s.Close()
 			return errors.Join(&messages.StuckError{Names: []string{"an admin request"}}, err)
 		}
-		delete(a.servers, s)
+		a.remove(s)
 	}
 	a.done.Wait()
 	return nil

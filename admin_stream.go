@@ -25,14 +25,24 @@ func (b *Bus) adminEntries(ctx context.Context, form url.Values, out *lines) err
 	if q.Reverse || q.To != nil || !q.Until.IsZero() {
 		return messages.Invalid("query", "what is followed has no end: no to, until or reverse")
 	}
+	var from uint64
+	if q.From != nil {
+		if from, _, err = messages.Span(q.From, q.Log); err != nil {
+			return err
+		}
+	}
 	news := b.Subscribe(ctx, Subscription{Filter: q.Filter, Ordered: true, Buffer: 1})
 	limit := q.Limit
 	upToHead := func() (more bool, err error) {
-		q.To = position(q.Log, b.engine.Durable().Head(q.Log))
+		head := b.engine.Durable().Head(q.Log)
+		q.To = position(q.Log, head)
 		if err := b.adminQuery(ctx, q, out); err != nil {
 			return false, err
 		}
-		q.From, q.Limit = q.To, max(limit-out.count, 0)
+		if q.From == nil || from < head { // it may begin at an entry to come
+			q.From = q.To
+		}
+		q.Limit = max(limit-out.count, 0)
 		return limit == 0 || q.Limit > 0, out.flush()
 	}
 	if more, err := upToHead(); err != nil || !more {

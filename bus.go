@@ -184,11 +184,13 @@ func (b *Bus) Follow(f followers.Follower) error {
 
 // Await waits until the follower has reacted to the entries at a position,
 // through retries, and returns when the reaction is durable. An entry that a
-// Seek had jumped over before counts as reacted to.
+// Seek, or a jump to the horizon, had passed before counts as reacted to.
 //
 // Errors: [messages.FollowerError], at once, with cause [messages.ErrSkipped]
 // or [messages.ErrParked] where an entry was put aside, with
-// [messages.ErrSkipped] where a Seek jumps over it meanwhile, and with
+// [messages.ErrSkipped] where a Seek jumps over it meanwhile, with
+// [messages.ErrSkipped] and [messages.TrimmedError] where the follower jumps
+// over it to the horizon, and with
 // [messages.ErrPaused], [messages.ErrParked] or [messages.ErrUnknownFollower]
 // where the follower does not run; [messages.ErrNotInLog],
 // [messages.ErrReentrant], [messages.ErrClosed], [messages.FailedError]. When

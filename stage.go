@@ -72,8 +72,9 @@ func (b *Bus) shared(what string, batch *pebble.Batch) error {
 
 // TurnBatch returns the batch of the program's own database that commits with
 // the turn, to write to. It is valid until the turn ends; what was written
-// into it is not visible before the commit. Errors: [messages.InvalidError]
-// where the database is not shared, or the turn is a unit test's.
+// into it is not visible before the commit, and counts against
+// [Options.MaxAppendSize]. Errors: [messages.InvalidError] where the database
+// is not shared, or the turn is a unit test's.
 func TurnBatch(t *followers.Turn) (pebble.Writer, error) {
 	store, ok := t.Store().(interface {
 		Batch() (*persistence.UserBatch, error)

@@ -70,7 +70,7 @@ func (tx *Tx) Delete(key []byte) error {
 		return tx.t.Fail(err)
 	}
 	s.Delete(key)
-	return nil
+	return tx.t.CheckSize()
 }
 
 // Scan yields the application's keys that start with prefix, ascending, with

@@ -366,3 +366,20 @@ func TestAnUpdateOfKeysAloneGivesNoIDs(t *testing.T) {
 		t.Errorf("receipt = %+v, %v, want %+v", at, err, want)
 	}
 }
+
+func TestAnUpdateThatDeletesTooMuchIsRefused(t *testing.T) {
+	opts := inMemory()
+	opts.MaxAppendSize = 1 << 20
+	bus := openBus(t, opts)
+	_, err := bus.Update(t.Context(), func(tx *retinue.Tx) error {
+		for i := range 20 {
+			key := make([]byte, followers.MaxKey)
+			key[0] = byte(i)
+			if err := tx.Delete(key); err != nil {
+				return nil // it is remembered
+			}
+		}
+		return nil
+	})
+	wantError(t, err, messages.ErrTooLarge)
+}

@@ -11,7 +11,8 @@ import (
 // Await waits until a follower has reacted to the entries at a position,
 // durably; it waits through retries. Errors: [messages.FollowerError] with
 // cause [messages.ErrSkipped] or [messages.ErrParked] where an entry was put
-// aside, [messages.ErrSkipped] where a Seek jumps over it meanwhile, [messages.ErrPaused], [messages.ErrParked] or
+// aside, [messages.ErrSkipped] where a Seek or a jump to the horizon passes it
+// meanwhile, [messages.ErrPaused], [messages.ErrParked] or
 // [messages.ErrUnknownFollower] where the follower does not run;
 // [messages.ErrNotInLog], [messages.ErrReentrant], [messages.ErrClosed],
 // [messages.FailedError]; at ctx's end its error joined with the follower's
@@ -67,7 +68,7 @@ func (e *Engine) awaitCursor(ctx context.Context, t *tracker, first, last uint64
 	// From here on a commit that passes last is synced; one that came before
 	// is synced now.
 	if t.applied.Load() > last {
-		if err := e.Sync(); err != nil {
+		if err := e.syncFor(ctx, t); err != nil {
 			return err
 		}
 		// Who was settled before the waiter was there is not settled again.
@@ -85,6 +86,21 @@ func (e *Engine) awaitCursor(ctx context.Context, t *tracker, first, last uint64
 		return &messages.FailedError{Cause: e.Store.Fence().Cause()}
 	case <-e.down:
 		return messages.ErrClosed
+	case <-ctx.Done():
+		return errors.Join(ctx.Err(), t.lastError())
+	}
+}
+
+// syncFor is Sync until ctx ends: an Update may hold the writer, or the disk
+// not answer.
+func (e *Engine) syncFor(ctx context.Context, t *tracker) error {
+	j := &controlJob{do: nothing, sync: true}
+	if err := e.post(j); err != nil {
+		return err
+	}
+	select {
+	case <-j.answered:
+		return j.err
 	case <-ctx.Done():
 		return errors.Join(ctx.Err(), t.lastError())
 	}

@@ -31,7 +31,8 @@ type broadcaster struct {
 	ended bool
 	// held are entries whose sync is still to come.
 	held []messages.Entry
-	// ordered is true while held has an entry that rests on a sync.
+	// ordered is true while held has an entry that rests on a sync: an ordered
+	// one, or what a turn has appended.
 	ordered bool
 }
 
@@ -58,7 +59,7 @@ func (b *broadcaster) publish(placed []persistence.Placed, durable bool) {
 	defer b.mu.Unlock()
 	for i := range placed {
 		b.held = append(b.held, entryOf(&placed[i]))
-		b.ordered = b.ordered || placed[i].Trimmable != 0
+		b.ordered = b.ordered || placed[i].Trimmable != 0 || placed[i].Cause != (messages.Cause{})
 	}
 	if b.ordered && !durable {
 		return

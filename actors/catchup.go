@@ -21,8 +21,8 @@ func (r *run) catchUp(ctx context.Context) outcome {
 	r.awaitActor(ctx)
 	for {
 		head := r.tracker.engine.Durable().Head(r.tracker.log)
-		lost := r.lostActor()
-		if lost != nil || !r.going(ctx) || r.position >= head {
+		lost, going := r.lostActor(), r.going(ctx)
+		if lost != nil || !going || r.position >= head {
 			if err := r.confirm(); err != nil {
 				return r.broken(err)
 			}
@@ -32,8 +32,8 @@ func (r *run) catchUp(ctx context.Context) outcome {
 			return outcome{err: lost}
 		case lost != nil:
 			return r.failed(messages.Entry{}, lost)
-		case !r.going(ctx):
-			return outcome{}
+		case !going:
+			return r.interrupted()
 		case r.position >= head:
 			return r.arrived(head)
 		}
@@ -45,6 +45,15 @@ func (r *run) catchUp(ctx context.Context) outcome {
 			return o
 		}
 	}
+}
+
+// interrupted ends a run between two pages. What its turns left must not wait
+// for the next run, which goes on from position.
+func (r *run) interrupted() outcome {
+	if err := r.commitTurns(); err != nil {
+		return r.broken(err)
+	}
+	return outcome{}
 }
 
 // going reports whether the next turn may begin.
@@ -193,7 +202,7 @@ func (r *run) propose(sync bool) error {
 	r.endTurns()
 	job := &commitJob{
 		tracker: r.tracker, incarnation: r.incarnation, expect: r.committed, cursor: r.cursor,
-		state: r.state, events: r.events, beside: r.beside, park: r.park, sync: sync, bytes: r.state.Size() + r.eventBytes,
+		state: r.state, events: r.events, beside: r.beside, park: r.park, sync: sync, bytes: r.waiting(),
 	}
 	if err := r.tracker.engine.post(job); err != nil {
 		return err
@@ -224,7 +233,7 @@ func (r *run) reset() {
 	r.state.Reset()
 	clear(r.events)
 	r.events, r.beside, r.park = r.events[:0], nil, nil
-	r.mark, r.eventsMark, r.eventBytes, r.untold = 0, 0, 0, 0
+	r.mark, r.eventsMark, r.eventBytes, r.parkBytes, r.untold = 0, 0, 0, 0, 0
 	if r.timer != nil {
 		r.due.Store(false)
 		r.timer.Reset(commitEvery)

@@ -2,6 +2,7 @@ package actors
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/retinue-go/retinue/messages"
 	"github.com/retinue-go/retinue/persistence"
@@ -29,6 +30,8 @@ type commitJob struct {
 
 	bytes int
 	err   error
+	// jumped wait for an entry that the commit passes because it was trimmed.
+	jumped []*waiter
 }
 
 func (j *commitJob) weight() weight { return weight{len(j.events), j.bytes} }
@@ -55,6 +58,9 @@ func (j *commitJob) run(w *writer) {
 		w.batch.DeleteParked(t.number, id)
 	}
 	moved := j.cursor.Next != t.cursor.Next
+	if missed := j.cursor.Missed - t.cursor.Missed; missed > 0 {
+		j.jumped = t.jumped(j.cursor.Next-missed, j.cursor.Next)
+	}
 	t.cursor = j.cursor
 	t.note(func(r *report) {
 		r.cursor = j.cursor
@@ -64,20 +70,23 @@ func (j *commitJob) run(w *writer) {
 	})
 	w.batch.SetCursor(&t.cursor)
 	w.moved = append(w.moved, t)
-	ordered := false
 	if len(j.events) > 0 {
-		r := w.place(j.events)
-		ordered = r.FirstTrimmable != 0
+		w.place(j.events)
+		// Readers hear of what a turn appended only once it is durable, so it does
+		// not wait for a later sync; cursor and reactions alone may.
+		w.needSync = true
 	}
-	// Readers see what a turn appended only once it is durable, so it does
-	// not wait for a later sync; cursor and reactions alone may.
-	w.needSync = w.needSync || ordered
-	w.mustSync = w.mustSync || j.sync || (moved && t.awaited(j.cursor.Next))
+	w.mustSync = w.mustSync || j.sync || len(j.jumped) > 0 || (moved && t.awaited(j.cursor.Next))
 }
 
 func (j *commitJob) finish(err error) {
 	if err != nil {
-		j.err = err
+		j.err = err // who was jumped over hears of the failed bus
+		return
+	}
+	for _, w := range j.jumped {
+		trimmed := &messages.TrimmedError{Wanted: messages.TrimmableID(w.first), Horizon: messages.TrimmableID(j.cursor.Next)}
+		w.done <- j.tracker.fault(fmt.Errorf("%w: %w", messages.ErrSkipped, trimmed))
 	}
 }
 

@@ -309,8 +309,11 @@ func (e *Engine) Unfollow(ctx context.Context, name string) error {
 	if err := t.hold(ctx); err != nil {
 		return err
 	}
-	t.ended.Store(true)
+	ended := e.endRuns(t, supervisor)
 	t.letGo()
+	if !ended {
+		return &messages.FollowerError{Follower: name, Cause: messages.ErrUnknownFollower}
+	}
 	gone := make(chan struct{})
 	e.root.Send(e.groups, &stopSupervisor{tracker: t, gone: gone})
 	select {
@@ -322,6 +325,20 @@ func (e *Engine) Unfollow(ctx context.Context, name string) error {
 	t.failWaiters(t.fault(messages.ErrUnknownFollower))
 	t.turnOver()
 	return nil
+}
+
+// endRuns ends the follower's runs for good, unless another Unfollow has come
+// first: whoever follows it next is not to be ended.
+func (e *Engine) endRuns(t *tracker, supervisor *actor.PID) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.supervisor != supervisor {
+		return false
+	}
+	t.ended.Store(true)
+	return true
 }
 
 // Forget drops the cursor, the keys and the parked entries of a follower that

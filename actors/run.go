@@ -95,7 +95,7 @@ type run struct {
 	earlier int
 	// mark, eventsMark and stateMark are where the turn under way began.
 	mark, eventsMark, stateMark int
-	eventBytes                  int // of events
+	eventBytes, parkBytes       int // of events, and of park
 	timing                      timing
 	blockedBy                   map[string]bool // sequence keys with parked entries
 

@@ -51,8 +51,10 @@ func (r *run) parkBehind(e *messages.Entry) (bool, error) {
 	if r.tracker.log == messages.TrimmableLog {
 		clone := e.Clone()
 		p.Entry = &clone
+		r.parkBytes += len(e.Payload)
 	}
 	r.park = append(r.park, p)
+	r.parkBytes += eventOverhead
 	r.passed(e, 0)
 	r.cursor.Parked++
 	return true, nil

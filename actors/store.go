@@ -62,4 +62,12 @@ func (s *turnStore) join(all **persistence.UserBatch) error {
 	return nil
 }
 
+// size is what the turn's batch takes.
+func (s *turnStore) size() int {
+	if s.batch == nil {
+		return 0
+	}
+	return s.batch.Size()
+}
+
 func (s *turnStore) drop() { s.batch = nil }

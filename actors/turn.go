@@ -34,26 +34,40 @@ func (r *run) turns(ctx context.Context, entries []messages.Entry, live bool) (o
 		if err != nil {
 			return r.failed(*e, err), nil
 		}
-		if behind {
-			continue
-		}
-		if err := r.markAttempt(e); err != nil {
-			return outcome{}, err
-		}
-		if err := r.attempt(ctx, entries[i:i+1], live, r.react); err != nil {
-			if ctx.Err() != nil {
-				return outcome{}, nil // an interruption is not a failure
-			}
-			return r.failed(*e, err), nil
-		}
-		r.passed(e, 1)
-		if r.due.Load() || r.state.Size()+r.eventBytes >= commitBytes || len(r.events) >= roundEvents {
-			if err := r.commit(); err != nil {
+		if !behind {
+			if err := r.markAttempt(e); err != nil {
 				return outcome{}, err
 			}
+			if err := r.attempt(ctx, entries[i:i+1], live, r.react); err != nil {
+				if ctx.Err() != nil {
+					return outcome{}, nil // an interruption is not a failure
+				}
+				return r.failed(*e, err), nil
+			}
+			r.passed(e, 1)
+		}
+		if err := r.commitDue(); err != nil {
+			return outcome{}, err
 		}
 	}
 	return outcome{}, nil
+}
+
+// commitDue commits what waits for that where it is long enough or enough.
+func (r *run) commitDue() error {
+	if r.due.Load() || r.waiting() >= commitBytes || len(r.events) >= roundEvents {
+		return r.commit()
+	}
+	return nil
+}
+
+// waiting returns the bytes that wait for a commit.
+func (r *run) waiting() int {
+	size := r.state.Size() + r.eventBytes + r.parkBytes
+	if r.beside != nil {
+		size += r.beside.Size()
+	}
+	return size
 }
 
 // batch gives all entries to the batch handler at once; where it fails, it
@@ -66,6 +80,9 @@ func (r *run) batch(ctx context.Context, entries []messages.Entry, live bool) (o
 	case n == 0:
 		if _, err := r.parkBehind(&entries[0]); err != nil {
 			return r.failed(entries[0], err), nil
+		}
+		if err := r.commitDue(); err != nil {
+			return outcome{}, err
 		}
 		return r.batch(ctx, entries[1:], live)
 	case n < len(entries):
@@ -199,7 +216,8 @@ func (r *run) react(t *followers.Turn) error {
 // admitEvents collects what a turn appended. What it appended and wrote is
 // within the limit of one append.
 func (r *run) admitEvents(events []messages.Prepared) error {
-	if len(events) == 0 && r.state.Size()-r.stateMark <= r.tracker.engine.MaxAppendSize {
+	written := r.state.Size() - r.stateMark + r.store.size()
+	if len(events) == 0 && written <= r.tracker.engine.MaxAppendSize {
 		return nil
 	}
 	size := 0
@@ -207,7 +225,7 @@ func (r *run) admitEvents(events []messages.Prepared) error {
 		size += events[i].Size() + eventOverhead
 	}
 	r.eventBytes += size
-	size += r.state.Size() - r.stateMark
+	size += written
 	if limit := r.tracker.engine.MaxAppendSize; size > limit {
 		return &messages.TooLargeError{What: "append", Size: size, Limit: limit}
 	}
@@ -228,7 +246,11 @@ func (r *run) rollback() {
 // stopAt moves the cursor to an entry: what lies between was left out by the
 // filter.
 func (r *run) stopAt(e *messages.Entry) {
-	r.cursor.Next = idOf(r.tracker.log, e)
+	next := idOf(r.tracker.log, e)
+	if next != r.cursor.Next { // the attempts are those of another entry
+		r.cursor.Attempts, r.cursor.Running = 0, false
+	}
+	r.cursor.Next = next
 	if e.ID != 0 {
 		r.cursor.Hint = e.ID
 	}

@@ -163,7 +163,7 @@ func transparent(j job) bool {
 // reveal has the next closure read what this round holds so far, of which only
 // so much is kept in memory.
 func (w *writer) reveal() error {
-	if w.opaque || w.batch.Size() >= roundBytes {
+	if w.opaque || w.batch.Size() >= roundBytes || w.store.Fence().Cause() != nil {
 		if err := w.commit(false); err != nil {
 			return err
 		}
@@ -174,8 +174,12 @@ func (w *writer) reveal() error {
 	return nil
 }
 
-// commit applies the batch. After an error the store has failed.
+// commit applies the batch. After an error the store has failed, and what the
+// batch held is lost: nothing of this round succeeds any more.
 func (w *writer) commit(sync bool) error {
+	if cause := w.store.Fence().Cause(); cause != nil {
+		return &messages.FailedError{Cause: cause}
+	}
 	w.collect()
 	w.ticked = false
 	var err error

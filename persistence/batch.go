@@ -163,7 +163,8 @@ func (b *Batch) Merge(user *pebble.Batch) error {
 // [messages.FailedError].
 func (b *Batch) Commit(sync bool) error {
 	if err := b.store.commit(b.b, sync); err != nil {
-		return err // the batch may still be in use behind the fence
+		b.b = b.store.db.NewBatch() // the other may still be in use behind the fence
+		return err
 	}
 	b.b.Reset()
 	return nil
