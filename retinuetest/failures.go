@@ -26,14 +26,16 @@ type Failure struct {
 	// and, for a retry, the Delay before it.
 	Verdict string
 	Delay   time.Duration
+	// Time is when the failure was noticed, by the clock of the bubble.
+	Time time.Time
 }
 
 func (f Failure) String() string {
 	return fmt.Sprintf("%q at entry %d: %v (%s)", f.Follower, f.Entry, f.Err, f.Verdict)
 }
 
-// Failures returns the failures of followers since Open, over crashes, in the
-// order in which they were noticed, whatever way the follower was followed.
+// Failures returns the failures of followers since Open, over
+// [Crash] and [Reopen], in the order in which they were noticed, whatever way the follower was followed.
 func Failures(t TB, bus *retinue.Bus) []Failure {
 	t.Helper()
 	return kitOf(t, bus, "failures").failed()
@@ -149,7 +151,7 @@ func (l *listener) WithGroup(name string) slog.Handler {
 }
 
 func (k *kit) note(r slog.Record) {
-	var f Failure
+	f := Failure{Time: r.Time}
 	r.Attrs(func(a slog.Attr) bool {
 		switch a.Key {
 		case "follower":
