@@ -119,6 +119,36 @@ func TestAPanicOfTheProducerIsAFailedIncarnation(t *testing.T) {
 	})
 }
 
+func TestABehaviourThatNeverStartsSpendsItsBudget(t *testing.T) {
+	for name, fault := range faults {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				bus := retinuetest.Open(t, nil)
+				f := behaviour("f", func(c rawContext, _ int) {
+					if _, ok := c.Message().(*actor.Started); !ok {
+						return
+					}
+					if err := fault(); err != nil {
+						panic(err)
+					}
+				})
+				f.Restart = followers.Restart{Budget: 2}
+				failures := retinuetest.ExpectFailures(t, bus, retinuetest.Expected{Follower: "f", Times: 3}, func() {
+					retinuetest.Follow(t, bus, f)
+				})
+				for i, failure := range failures {
+					if parked := i == 2; failure.Entry != 0 || parked != (failure.Verdict == "park follower") {
+						t.Errorf("failure %d: %v", i+1, failure)
+					}
+				}
+				if s := retinuetest.StatusOf(t, bus, "f"); s.State != "parked" || s.Why == "" {
+					t.Errorf("status = %+v, want parked and why", s)
+				}
+			})
+		})
+	}
+}
+
 // protoactor does not survive a panic while an actor stops: it revives the
 // actor, or its parent waits for ever.
 func TestAPanicWhileABehaviourStopsIsSurvived(t *testing.T) {
@@ -204,12 +234,14 @@ func TestABehaviourThatEndsBetweenTurnsIsReplaced(t *testing.T) {
 				retinuetest.Await(t, bus, "f", putTexts(t, bus, "a"))
 				first := self.Load()
 				probe.Watch(first)
-				retinuetest.ExpectFailures(t, bus, retinuetest.Expected{Follower: "f", Times: 1}, func() {
+				failures := retinuetest.ExpectFailures(t, bus, retinuetest.Expected{Follower: "f", Times: 1}, func() {
 					end(retinuetest.System(t, bus), first)
 				})
 				retinuetest.ExpectTerminated(t, probe, first)
-				if failure := retinuetest.Failures(t, bus)[0]; failure.Entry != 0 {
-					t.Errorf("failure %v, want no entry to blame", failure)
+				for _, failure := range failures {
+					if failure.Entry != 0 {
+						t.Errorf("failure %v, want no entry to blame", failure)
+					}
 				}
 				retinuetest.Await(t, bus, "f", putTexts(t, bus, "b"))
 				j.want(t, "1 attempt 1", "2 attempt 1")
@@ -250,11 +282,12 @@ func TestABehaviourThatEndsBeforeItAnswersHasFailedItsTurn(t *testing.T) {
 				at := putTexts(t, bus, "a", "b")
 				synctest.Wait()
 				j.want(t, "1 attempt 1")
-				retinuetest.ExpectFailures(t, bus, retinuetest.Expected{Follower: "f", Times: 1}, func() {
+				for _, failure := range retinuetest.ExpectFailures(t, bus, retinuetest.Expected{Follower: "f", Times: 1}, func() {
 					end(retinuetest.System(t, bus), self.Load())
-				})
-				if failure := retinuetest.Failures(t, bus)[0]; failure.Entry != 1 {
-					t.Errorf("failure %v, want entry 1 to blame", failure)
+				}) {
+					if failure.Entry != 1 {
+						t.Errorf("failure %v, want entry 1 to blame", failure)
+					}
 				}
 				retinuetest.Await(t, bus, "f", at)
 				j.want(t, "1 attempt 1", "1 attempt 2", "2 attempt 1")
@@ -265,6 +298,53 @@ func TestABehaviourThatEndsBeforeItAnswersHasFailedItsTurn(t *testing.T) {
 				wantSecondIncarnation(t, bus)
 			})
 		})
+	}
+}
+
+// Where user code does not return while its actor starts or stops, nobody waits
+// longer than told, and hears whose it is.
+func TestABehaviourThatDoesNotStopIsNamed(t *testing.T) {
+	for _, stage := range []any{&actor.Started{}, &actor.Stopping{}, &actor.Stopped{}} {
+		for _, whose := range []string{"its own", "a child's"} {
+			t.Run(fmt.Sprintf("%s %T", whose, stage), func(t *testing.T) {
+				inBubble(t, func(t *testing.T) {
+					bus := retinuetest.Open(t, nil)
+					release := make(chan struct{})
+					block := func(c actor.Context) {
+						if fmt.Sprintf("%T", c.Message()) == fmt.Sprintf("%T", stage) {
+							<-release
+						}
+					}
+					retinuetest.Follow(t, bus, behaviour("f", func(c rawContext, _ int) {
+						if whose == "its own" {
+							block(c)
+						} else if _, ok := c.Message().(*actor.Started); ok {
+							c.Spawn(actor.PropsFromFunc(block))
+						}
+					}))
+					var j journal
+					retinuetest.Follow(t, bus, noting("sibling", &j))
+					synctest.Wait()
+					stuck := func(err error) {
+						t.Helper()
+						wantError(t, err, messages.ErrStuck, context.DeadlineExceeded)
+						var stuck *messages.StuckError
+						if !errors.As(err, &stuck) || !slices.Equal(stuck.Names, []string{"f"}) {
+							t.Errorf("error = %v, want it to name f", err)
+						}
+					}
+					ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+					defer cancel()
+					stuck(bus.Unfollow(ctx, "f"))
+					retinuetest.Await(t, bus, "sibling", putTexts(t, bus, "a"))
+					ctx, cancel = context.WithTimeout(t.Context(), time.Second)
+					defer cancel()
+					stuck(bus.Shutdown(ctx))
+					close(release)
+					closeBus(t, bus)
+				})
+			})
+		}
 	}
 }
 

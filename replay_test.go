@@ -104,6 +104,24 @@ func TestReplayDuringABackoffEndsWithItsContext(t *testing.T) {
 	})
 }
 
+func TestAReplayHasTheTimeOfATurn(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		bus := retinuetest.Open(t, nil)
+		f := refusing("f", followers.Poison{Action: followers.Park, After: 1})
+		f.Timeout = time.Second
+		retinuetest.Follow(t, bus, f)
+		at := putTexts(t, bus, "bad")
+		retinuetest.RunUntilIdle(t, bus)
+		retinuetest.Inject(t, bus, retinuetest.Fault{Follower: "f", Do: retinuetest.Stall})
+		before := time.Now()
+		wantFollowerError(t, replay(t.Context(), bus, "f", at), "f", 1, messages.ErrTimeout)
+		if d := time.Since(before); d != time.Second {
+			t.Errorf("the replay took %v, want the second that a turn has", d)
+		}
+		wantParked(t, bus, "f", 1)
+	})
+}
+
 func TestAwaitNamesTheTypeOfAParkedEntry(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		bus := retinuetest.Open(t, nil)
