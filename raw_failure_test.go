@@ -301,6 +301,29 @@ func TestABehaviourThatEndsBeforeItAnswersHasFailedItsTurn(t *testing.T) {
 	}
 }
 
+// Its end is nobody's failure, and the delivery is never answered.
+func TestABehaviourWhoseHostIsStoppedIsGivenItsEntryAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		bus := retinuetest.Open(t, nil)
+		var j journal
+		var self atomic.Pointer[actor.PID]
+		answers := 0
+		retinuetest.Follow(t, bus, ending(&j, &self, func(*followers.Turn) bool { answers++; return answers > 1 }))
+		at := putTexts(t, bus, "a")
+		synctest.Wait()
+		j.want(t, "1 attempt 1")
+		retinuetest.ExpectFailures(t, bus, retinuetest.Expected{}, func() {
+			stopHost(t, bus)
+			retinuetest.Await(t, bus, "f", at)
+		})
+		j.want(t, "1 attempt 1", "1 attempt 1")
+		if got := retinuetest.Entries[hint](t, bus); len(got) != 1 {
+			t.Errorf("%d events of one entry", len(got))
+		}
+		wantSecondIncarnation(t, bus)
+	})
+}
+
 // Where user code does not return while its actor starts or stops, nobody waits
 // longer than told, and hears whose it is.
 func TestABehaviourThatDoesNotStopIsNamed(t *testing.T) {

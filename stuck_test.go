@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/retinue-go/retinue"
 	"github.com/retinue-go/retinue/followers"
 	"github.com/retinue-go/retinue/messages"
 	"github.com/retinue-go/retinue/retinuetest"
@@ -36,6 +39,39 @@ func TestATurnThatIgnoresItsTimeoutIsStuckAndNotReplacedWhileItRuns(t *testing.T
 				j.want(t, "a", "a")
 				if s := retinuetest.StatusOf(t, bus, "f"); s.State == "stuck" || s.Restarts != 1 || s.Handled != 1 {
 					t.Errorf("status = %+v, want it to have gone on", s)
+				}
+			})
+		})
+	}
+}
+
+// stopHost does what no program should do to follower "f".
+func stopHost(t testing.TB, bus *retinue.Bus) {
+	t.Helper()
+	system := retinuetest.System(t, bus)
+	system.Root.Stop(actor.NewPID(system.Address(), "retinue-store/followers/f/host"))
+}
+
+func TestAHostThatIsStoppedFromOutsideDuringATurnIsReplacedAfterIt(t *testing.T) {
+	for _, form := range []string{"reactions", "every", "batch", "props"} {
+		t.Run(form, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				bus := retinuetest.Open(t, nil)
+				var j journal
+				f := forms(&j)[form]
+				f.Name = "f"
+				retinuetest.Inject(t, bus, retinuetest.Fault{Follower: "f", Do: retinuetest.Hang, When: retinuetest.BeforeCommit})
+				retinuetest.Follow(t, bus, f)
+				at := retinuetest.Append(t, bus, note{"a"})
+				retinuetest.RunUntilIdle(t, bus)
+				stopHost(t, bus)
+				time.Sleep(time.Hour)
+				j.want(t, "a")
+				retinuetest.Release(t, bus, "f")
+				retinuetest.Await(t, bus, "f", at)
+				retinuetest.Await(t, bus, "f", retinuetest.Append(t, bus, note{"b"}))
+				if s := retinuetest.StatusOf(t, bus, "f"); s.Handled != 2 || s.Restarts != 1 || s.Failures != 0 {
+					t.Errorf("status = %+v, want each entry handled once", s)
 				}
 			})
 		})
@@ -95,6 +131,7 @@ func askedOfInBubble(t *testing.T, form string, rng *rand.Rand) {
 		},
 		func(ctx context.Context) error { return bus.Unfollow(ctx, "f") },
 		func(context.Context) error { return bus.Follow(f) },
+		func(context.Context) error { stopHost(t, bus); return nil },
 		func(ctx context.Context) error { return bus.Await(ctx, "f", messages.EventID(1)) },
 	}
 	for i := range 60 {

@@ -68,6 +68,8 @@ func (h *host) Receive(c actor.Context) {
 		h.childGone(c)
 	case *actor.Stopping:
 		h.run.cancel()
+	case *actor.Stopped: // and so is the user's actor, whose answer may have come too late
+		h.run.lose(errBehaviourStopped)
 	}
 }
 
