@@ -3,7 +3,6 @@ package retinue_test
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"testing"
 	"testing/synctest"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/retinue-go/retinue"
 	"github.com/retinue-go/retinue/followers"
 	"github.com/retinue-go/retinue/messages"
+	"github.com/retinue-go/retinue/retinuetest"
 )
 
 func TestATurnSeesItsOwnWritesAndThoseOfEarlierTurns(t *testing.T) {
@@ -166,26 +166,30 @@ func TestTurnBatchNeedsASharedDatabase(t *testing.T) {
 }
 
 func TestReactionsAreExactlyOnceAcrossAPowerCut(t *testing.T) {
-	const entries = 60
-	counting := followers.Follower{Name: "count", Log: messages.Permanent, Reactions: []followers.Reaction{
-		followers.On(func(t *followers.Turn, n note) error {
-			if err := increment(t, "n"); err != nil {
-				return err
-			}
-			if t.Entry().ID%7 == 0 {
-				return t.Append(hint(n))
-			}
-			return nil
-		}),
-	}}
+	exactlyOnce(t, followers.Follower{Name: "count", Log: messages.Permanent, Reactions: []followers.Reaction{
+		followers.On(func(t *followers.Turn, _ note) error { return countAndEcho(t) }),
+	}})
+}
+
+// countAndEcho counts entries, and appends a hint for each seventh.
+func countAndEcho(t *followers.Turn) error {
+	if t.Entry().ID%7 == 0 {
+		if err := t.Append(hint{"seventh"}); err != nil {
+			return err
+		}
+	}
+	return increment(t, "n")
+}
+
+// exactlyOnce cuts the power again and again while the counting follower is at
+// work, and compares its count, its events and its cursor.
+func exactlyOnce(t *testing.T, counting followers.Follower) {
 	for _, percent := range []int{0, 20, 50, 80, 100} {
 		t.Run(fmt.Sprintf("%d percent of what was unsynced survives", percent), func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				fs := vfs.NewCrashableMem()
-				bus := openBus(t, &retinue.Options{FS: fs})
-				mustFollow(t, bus, counting)
-				rng := rand.New(rand.NewPCG(1, uint64(percent)))
-				for i := range entries {
+				bus := retinuetest.Open(t, nil)
+				retinuetest.Follow(t, bus, counting)
+				for i := range uint64(60) {
 					putTexts(t, bus, fmt.Sprint(i+1))
 					if i%3 == 0 {
 						synctest.Wait()
@@ -193,26 +197,25 @@ func TestReactionsAreExactlyOnceAcrossAPowerCut(t *testing.T) {
 					if i%10 != 9 {
 						continue
 					}
-					cut := fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rng})
-					again := openBus(t, &retinue.Options{FS: cut})
-					n, cursor, echoes := exactly(t, again)
-					if n != cursor-1 || echoes != (cursor-1)/7 {
+					retinuetest.Hold(t, bus, "count") // so that what the cut left can be looked at
+					bus = retinuetest.Crash(t, bus, retinuetest.Cut{Unsynced: percent, Seed: i})
+					n, cursor, echoes := exactly(t, bus)
+					if n != cursor-1 || echoes != n/7 {
 						t.Errorf("after %d: %d reactions and %d events at cursor %d", i+1, n, echoes, cursor)
 					}
-					mustFollow(t, again, counting)
-					reached(t, again, "count", messages.EventID(i+1))
-					n, cursor, echoes = exactly(t, again)
-					if n != uint64(i+1) || cursor != n+1 || echoes != n/7 {
+					retinuetest.Release(t, bus, "count")
+					retinuetest.Await(t, bus, "count", messages.EventID(i+1))
+					n, cursor, echoes = exactly(t, bus)
+					if n != i+1 || cursor != n+1 || echoes != n/7 {
 						t.Errorf("after %d, followed again: %d reactions and %d events at cursor %d", i+1, n, echoes, cursor)
 					}
-					closeBus(t, again)
 				}
 			})
 		})
 	}
 }
 
-// exactly is what the counting follower of the test above has done.
+// exactly is what the counting follower has done.
 func exactly(t testing.TB, bus *retinue.Bus) (n, cursor, echoes uint64) {
 	t.Helper()
 	for _, kv := range followerKeys(t, bus, "count") {
@@ -220,10 +223,5 @@ func exactly(t testing.TB, bus *retinue.Bus) (n, cursor, echoes uint64) {
 			t.Fatal(err)
 		}
 	}
-	for _, e := range read(t, bus, messages.TrimmableLog) {
-		if e.Type.Kind == "hint" {
-			echoes++
-		}
-	}
-	return n, statusOf(t, bus, "count").Cursor, echoes
+	return n, retinuetest.StatusOf(t, bus, "count").Cursor, uint64(len(retinuetest.Entries[hint](t, bus)))
 }

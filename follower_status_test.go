@@ -7,8 +7,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/retinue-go/retinue/actors"
+	"github.com/retinue-go/retinue"
 	"github.com/retinue-go/retinue/followers"
+	"github.com/retinue-go/retinue/retinuetest"
 )
 
 func TestStatusTellsHowAFollowerFares(t *testing.T) {
@@ -46,32 +47,33 @@ func TestStatusTellsHowAFollowerFares(t *testing.T) {
 
 func TestStatusShowsTheTreeOfActors(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		opts := inMemory()
-		opts.Name = "tree"
-		bus := openBus(t, opts)
+		bus := retinuetest.Open(t, &retinue.Options{Name: "tree"})
 		var j journal
-		mustFollow(t, bus, noting("typed", &j))
-		mustFollow(t, bus, raw("raw", func(rawContext, *followers.Deliver) error { return nil }))
-		mustFollow(t, bus, noting("gone", &j))
-		if err := bus.Unfollow(t.Context(), "gone"); err != nil {
+		for _, f := range []followers.Follower{
+			noting("typed", &j), noting("gone", &j), noting("paused", &j), refusing("waiting", followers.Poison{}),
+			raw("raw", func(rawContext, *followers.Deliver) error { return nil }),
+		} {
+			retinuetest.Follow(t, bus, f)
+		}
+		if err := errors.Join(bus.Unfollow(t.Context(), "gone"), bus.Pause(t.Context(), "paused")); err != nil {
 			t.Fatal(err)
 		}
-		synctest.Wait()
-		var lines []string
-		var walk func(string, actors.Node)
-		walk = func(path string, n actors.Node) {
-			lines = append(lines, path+n.Name)
-			for _, child := range n.Children {
-				walk(path+n.Name+"/", child)
-			}
-		}
-		walk("", bus.Status().Tree)
-		want := []string{"retinue-tree", "retinue-tree/writer", "retinue-tree/trimmer", "retinue-tree/followers",
-			"retinue-tree/followers/raw", "retinue-tree/followers/raw/host", "retinue-tree/followers/raw/host/actor",
-			"retinue-tree/followers/typed", "retinue-tree/followers/typed/host"}
-		if fmt.Sprint(lines) != fmt.Sprint(want) {
-			t.Errorf("tree = %q, want %q", lines, want)
-		}
+		retinuetest.Append(t, bus, note{"bad"})
+		retinuetest.RunUntilIdle(t, bus)
+		retinuetest.WantTree(t, bus, `
+			retinue-tree #1 running
+			├─ writer #1 running
+			├─ trimmer #1 running
+			└─ followers #1 running
+			   ├─ paused #1 paused
+			   │  └─ host #1 paused
+			   ├─ raw #1 idle
+			   │  └─ host #1 idle
+			   │     └─ actor #1 idle
+			   ├─ typed #1 idle
+			   │  └─ host #1 idle
+			   └─ waiting #1 backing off
+		`)
 	})
 }
 

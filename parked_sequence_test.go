@@ -8,6 +8,7 @@ import (
 
 	"github.com/retinue-go/retinue/followers"
 	"github.com/retinue-go/retinue/messages"
+	"github.com/retinue-go/retinue/retinuetest"
 )
 
 // byLetter is a sequence key: the text's last byte.
@@ -18,13 +19,12 @@ func byLetter(e messages.Entry) string {
 
 func TestASequenceIsParkedBehindItsFirstAndReplayedInOrder(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		opts := inMemory()
-		bus := openBus(t, opts)
+		bus := retinuetest.Open(t, nil)
 		var j journal
 		var healed atomic.Bool
 		f := picky("f", &j, &healed)
 		f.Key = byLetter
-		mustFollow(t, bus, f)
+		retinuetest.Follow(t, bus, f)
 		putHints(t, bus, "1 x", "bad x", "1 y", "2 x", "bad y", "3 x", "1 z")
 		caughtUp(t, bus, "f")
 		j.want(t, "1 x 1", "1 y 1", "1 z 1")
@@ -35,10 +35,8 @@ func TestASequenceIsParkedBehindItsFirstAndReplayedInOrder(t *testing.T) {
 				t.Errorf("parked = %+v", p)
 			}
 		}
-		closeBus(t, bus)
 
-		bus = openBus(t, opts)
-		mustFollow(t, bus, f)
+		bus = retinuetest.Reopen(t, bus)
 		putHints(t, bus, "4 x", "2 z")
 		caughtUp(t, bus, "f")
 		j.want(t, "1 x 1", "1 y 1", "1 z 1", "2 z 1")
@@ -64,11 +62,11 @@ func TestASequenceIsParkedBehindItsFirstAndReplayedInOrder(t *testing.T) {
 
 func TestASequenceOfABatchFollowerIsParkedBehindItsFirst(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		bus := openBus(t, inMemory())
+		bus := retinuetest.Open(t, nil)
 		var j journal
 		putHints(t, bus, "1 x", "bad x", "1 y", "2 x", "2 y", "3 x", "3 y")
 		var healed atomic.Bool
-		mustFollow(t, bus, followers.Follower{Name: "f", Log: messages.TrimmableLog, Key: byLetter,
+		retinuetest.Follow(t, bus, followers.Follower{Name: "f", Log: messages.TrimmableLog, Key: byLetter,
 			Poison: followers.Poison{Action: followers.Park, After: 1},
 			Batch: func(_ *followers.Turn, entries []messages.Entry) error {
 				var all []string
@@ -83,7 +81,7 @@ func TestASequenceOfABatchFollowerIsParkedBehindItsFirst(t *testing.T) {
 		caughtUp(t, bus, "f")
 		wantParked(t, bus, "f", 2, 4, 6)
 		j.want(t, "1 x", "1 y", "2 y", "3 y")
-		s := statusOf(t, bus, "f")
+		s := retinuetest.StatusOf(t, bus, "f")
 		if s.Parked != 3 || s.Handled != 4 {
 			t.Errorf("parked %d, handled %d", s.Parked, s.Handled)
 		}
@@ -92,12 +90,12 @@ func TestASequenceOfABatchFollowerIsParkedBehindItsFirst(t *testing.T) {
 
 func TestTheEmptyKeyIsInNoSequence(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		bus := openBus(t, inMemory())
+		bus := retinuetest.Open(t, nil)
 		var j journal
 		var healed atomic.Bool
 		f := picky("f", &j, &healed)
 		f.Key = func(messages.Entry) string { return "" }
-		mustFollow(t, bus, f)
+		retinuetest.Follow(t, bus, f)
 		putHints(t, bus, "bad", "a")
 		caughtUp(t, bus, "f")
 		wantParked(t, bus, "f", 1)

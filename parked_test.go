@@ -14,6 +14,7 @@ import (
 	"github.com/retinue-go/retinue"
 	"github.com/retinue-go/retinue/followers"
 	"github.com/retinue-go/retinue/messages"
+	"github.com/retinue-go/retinue/retinuetest"
 )
 
 // parkedIDs are the entries that a follower has put aside.
@@ -73,7 +74,7 @@ func putHints(t testing.TB, bus *retinue.Bus, texts ...string) {
 	for i, text := range texts {
 		events[i] = hint{text}
 	}
-	put(t, bus, events...)
+	retinuetest.Append(t, bus, events...)
 }
 
 func caughtUp(t testing.TB, bus *retinue.Bus, names ...string) {
@@ -85,15 +86,14 @@ func caughtUp(t testing.TB, bus *retinue.Bus, names ...string) {
 
 func TestAReplayIsATurnThatDeletesTheParkedRecord(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		opts := inMemory()
-		bus := openBus(t, opts)
+		bus := retinuetest.Open(t, nil)
 		var j journal
 		var healed atomic.Bool
-		mustFollow(t, bus, picky("f", &j, &healed))
+		retinuetest.Follow(t, bus, picky("f", &j, &healed))
 		putHints(t, bus, "a", "bad1", "b", "bad2")
 		caughtUp(t, bus, "f")
 		wantParked(t, bus, "f", 2, 4)
-		cursor := statusOf(t, bus, "f").Cursor
+		cursor := retinuetest.StatusOf(t, bus, "f").Cursor
 
 		err := replay(t.Context(), bus, "f", messages.TrimmableID(4), messages.TrimmableID(2))
 		wantFollowerError(t, err, "f", 2, errRefused)
@@ -112,20 +112,22 @@ func TestAReplayIsATurnThatDeletesTheParkedRecord(t *testing.T) {
 		wantKeys(t, bus, "f", "a=done", "b=done", "bad1=done")
 		wantParked(t, bus, "f", 4)
 		wantTexts(t, bus, messages.Permanent, "a", "b", "bad1")
-		reached(t, bus, "f", messages.TrimmableID(2))
+		retinuetest.Await(t, bus, "f", messages.TrimmableID(2))
 		if at := read(t, bus, messages.Permanent)[2].Cause.TrimmableID; at != 2 {
 			t.Errorf("the replay's event names entry %d as its cause, want 2", at)
 		}
 		wantError(t, replay(t.Context(), bus, "f", messages.TrimmableID(2)), messages.ErrOutOfRange)
-		if got := statusOf(t, bus, "f").Cursor; got < cursor || got > cursor+1 {
+		if got := retinuetest.StatusOf(t, bus, "f").Cursor; got < cursor || got > cursor+1 {
 			t.Errorf("the replay has moved the cursor from %d to %d", cursor, got)
 		}
-		closeBus(t, bus)
+		if err := bus.Unfollow(t.Context(), "f"); err != nil {
+			t.Fatal(err)
+		}
 
-		bus = openBus(t, opts)
+		bus = retinuetest.Reopen(t, bus)
 		wantParked(t, bus, "f", 4)
 		wantError(t, replay(t.Context(), bus, "f", messages.TrimmableID(4)), messages.ErrUnknownFollower)
-		mustFollow(t, bus, picky("f", &j, &healed))
+		retinuetest.Follow(t, bus, picky("f", &j, &healed))
 		if err := replay(t.Context(), bus, "f", messages.TrimmableID(4)); err != nil {
 			t.Fatal(err)
 		}
@@ -138,7 +140,7 @@ func TestReplayOfEveryFormAndFault(t *testing.T) {
 	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				bus := openBus(t, inMemory())
+				bus := retinuetest.Open(t, nil)
 				var healed atomic.Bool
 				handle := func(turn *followers.Turn) error {
 					if err := turn.Set([]byte("k"), []byte("v")); err != nil || healed.Load() {
@@ -147,13 +149,13 @@ func TestReplayOfEveryFormAndFault(t *testing.T) {
 					return fault()
 				}
 				policy := followers.Poison{Action: followers.Park, After: 1}
-				mustFollow(t, bus, followers.Follower{Name: "every", Poison: policy, Every: handle})
-				mustFollow(t, bus, followers.Follower{Name: "batch", Poison: policy,
+				retinuetest.Follow(t, bus, followers.Follower{Name: "every", Poison: policy, Every: handle})
+				retinuetest.Follow(t, bus, followers.Follower{Name: "batch", Poison: policy,
 					Batch: func(turn *followers.Turn, entries []messages.Entry) error { return handle(turn) }})
 				f := raw("raw", func(_ rawContext, d *followers.Deliver) error { return handle(d.Turn) })
 				f.Poison = policy
-				mustFollow(t, bus, f)
-				at := put(t, bus, note{"a"})
+				retinuetest.Follow(t, bus, f)
+				at := retinuetest.Append(t, bus, note{"a"})
 				forms := []string{"every", "batch", "raw"}
 				for _, form := range forms {
 					wantError(t, bus.Await(t.Context(), form, at), messages.ErrParked)
@@ -174,7 +176,7 @@ func TestReplayOfEveryFormAndFault(t *testing.T) {
 					}
 					wantKeys(t, bus, form, "k=v")
 					wantParked(t, bus, form)
-					reached(t, bus, form, put(t, bus, note{"b"}))
+					retinuetest.Await(t, bus, form, retinuetest.Append(t, bus, note{"b"}))
 				}
 			})
 		})
@@ -183,12 +185,12 @@ func TestReplayOfEveryFormAndFault(t *testing.T) {
 
 func TestDropDeletesTheRecord(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		bus := openBus(t, inMemory())
+		bus := retinuetest.Open(t, nil)
 		var j journal
 		var healed atomic.Bool
 		f := picky("f", &j, &healed)
 		f.Key = byLetter
-		mustFollow(t, bus, f)
+		retinuetest.Follow(t, bus, f)
 		putHints(t, bus, "bad x", "x")
 		caughtUp(t, bus, "f")
 		wantParked(t, bus, "f", 1, 2)
@@ -209,13 +211,11 @@ func TestDropDeletesTheRecord(t *testing.T) {
 
 func TestAParkedEntrySurvivesTrimming(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		opts := inMemory()
-		opts.Trim = retinue.Trim{MinEntries: 1, MinAge: time.Nanosecond, Hold: time.Nanosecond}
-		bus := openBus(t, opts)
+		bus := retinuetest.Open(t, &retinue.Options{Trim: retinue.Trim{MinEntries: 1, MinAge: time.Nanosecond, Hold: time.Nanosecond}})
 		var j journal
 		var healed atomic.Bool
-		mustFollow(t, bus, picky("f", &j, &healed))
-		put(t, bus, messages.Draft{Event: hint{"bad"}, Instance: 9, Correlation: "c"})
+		retinuetest.Follow(t, bus, picky("f", &j, &healed))
+		retinuetest.Append(t, bus, messages.Draft{Event: hint{"bad"}, Instance: 9, Correlation: "c"})
 		putHints(t, bus, "a", "b", "c")
 		caughtUp(t, bus, "f")
 		time.Sleep(time.Minute)
@@ -244,15 +244,15 @@ func TestAParkedEntrySurvivesTrimming(t *testing.T) {
 
 func TestReplayWaitsOutABackoffAndIsRefusedWhenParked(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		bus := openBus(t, inMemory())
+		bus := retinuetest.Open(t, nil)
 		f := refusing("f", followers.Poison{Action: followers.Park, After: 2})
-		mustFollow(t, bus, f)
+		retinuetest.Follow(t, bus, f)
 		putTexts(t, bus, "bad", "a")
 		caughtUp(t, bus, "f")
 		wantParked(t, bus, "f", 1)
 		putTexts(t, bus, "bad")
 		synctest.Wait()
-		if s := statusOf(t, bus, "f"); s.State != "backing off" {
+		if s := retinuetest.StatusOf(t, bus, "f"); s.State != "backing off" {
 			t.Fatalf("state = %s, the test needs a backoff", s.State)
 		}
 		wantFollowerError(t, replay(t.Context(), bus, "f", messages.EventID(1)), "f", 1, errRefused)
@@ -265,9 +265,9 @@ func TestReplayWaitsOutABackoffAndIsRefusedWhenParked(t *testing.T) {
 
 func TestPauseAndCloseInterruptAReplay(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		bus := openBus(t, inMemory())
+		bus := retinuetest.Open(t, nil)
 		inside := make(chan struct{}, 1)
-		mustFollow(t, bus, followers.Follower{Name: "f", Poison: followers.Poison{Action: followers.Park, After: 1},
+		retinuetest.Follow(t, bus, followers.Follower{Name: "f", Poison: followers.Poison{Action: followers.Park, After: 1},
 			Every: func(turn *followers.Turn) error {
 				if turn.Attempt() == 1 {
 					return errRefused
@@ -276,7 +276,7 @@ func TestPauseAndCloseInterruptAReplay(t *testing.T) {
 				<-turn.Context().Done()
 				return turn.Context().Err()
 			}})
-		at := put(t, bus, note{"a"})
+		at := retinuetest.Append(t, bus, note{"a"})
 		wantError(t, bus.Await(t.Context(), "f", at), messages.ErrParked)
 		replayed := make(chan error, 1)
 		again := func() { replayed <- replay(t.Context(), bus, "f", at) }
@@ -305,7 +305,7 @@ func TestPauseAndCloseInterruptAReplay(t *testing.T) {
 
 func TestParkedOfAnUnknownFollower(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		bus := openBus(t, inMemory())
+		bus := retinuetest.Open(t, nil)
 		var errs []error
 		for _, err := range bus.Parked("nobody") {
 			errs = append(errs, err)
@@ -320,12 +320,12 @@ func TestParkedOfAnUnknownFollower(t *testing.T) {
 
 func TestManyParkedEntriesAreListedInOrder(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		bus := openBus(t, inMemory())
-		mustFollow(t, bus, followers.Follower{Name: "f", Poison: followers.Poison{Action: followers.Park, After: 1},
+		bus := retinuetest.Open(t, nil)
+		retinuetest.Follow(t, bus, followers.Follower{Name: "f", Poison: followers.Poison{Action: followers.Park, After: 1},
 			Every: func(*followers.Turn) error { return errRefused }})
 		var want []uint64
 		for i := range 50 {
-			put(t, bus, note{fmt.Sprint(i)})
+			retinuetest.Append(t, bus, note{fmt.Sprint(i)})
 			want = append(want, uint64(i+1))
 		}
 		caughtUp(t, bus, "f")

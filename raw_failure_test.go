@@ -6,14 +6,17 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/retinue-go/retinue"
 	"github.com/retinue-go/retinue/followers"
 	"github.com/retinue-go/retinue/messages"
+	"github.com/retinue-go/retinue/retinuetest"
 )
 
 func TestAFailingRawBehaviourLeavesNothingAndStartsAfresh(t *testing.T) {
@@ -28,9 +31,9 @@ func TestAFailingRawBehaviourLeavesNothingAndStartsAfresh(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				bus := openBus(t, inMemory())
+				bus := retinuetest.Open(t, nil)
 				var j journal
-				mustFollow(t, bus, behaviour("f", func(c rawContext, incarnation int) {
+				retinuetest.Follow(t, bus, behaviour("f", func(c rawContext, incarnation int) {
 					d, ok := c.Message().(*followers.Deliver)
 					if !ok {
 						return
@@ -45,7 +48,7 @@ func TestAFailingRawBehaviourLeavesNothingAndStartsAfresh(t *testing.T) {
 					}
 					c.Respond(d.Done(nil))
 				}))
-				reached(t, bus, "f", putTexts(t, bus, "a", "b", "c"))
+				retinuetest.Await(t, bus, "f", putTexts(t, bus, "a", "b", "c"))
 				j.want(t, "1 incarnation 1 attempt 1", "2 incarnation 1 attempt 1",
 					"2 incarnation 2 attempt 2", "3 incarnation 2 attempt 1")
 				wantKeys(t, bus, "f", "n=3")
@@ -59,13 +62,11 @@ func TestAPanicInStartedBlamesNoEntry(t *testing.T) {
 	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				bus := openBus(t, inMemory())
+				bus := retinuetest.Open(t, nil)
 				at := putTexts(t, bus, "a")
-				var a attempts
 				f := behaviour("f", func(c rawContext, incarnation int) {
 					switch m := c.Message().(type) {
 					case *actor.Started:
-						a.now()
 						if incarnation < 4 {
 							if err := fault(); err != nil {
 								panic(err)
@@ -76,24 +77,37 @@ func TestAPanicInStartedBlamesNoEntry(t *testing.T) {
 					}
 				})
 				f.Poison = followers.Poison{Action: followers.Park, After: 1}
-				mustFollow(t, bus, f)
-				reached(t, bus, "f", at)
-				ms := time.Millisecond
-				a.wantGaps(t, 100*ms, 200*ms, 400*ms)
-				wantParked(t, bus, "f")
+				wantNoBlame(t, bus, f, at, 100*time.Millisecond, 200*time.Millisecond, 400*time.Millisecond)
 			})
 		})
 	}
 }
 
+// wantNoBlame follows, and asks for an incarnation that fails before each of
+// the delays, none for an entry's sake.
+func wantNoBlame(t *testing.T, bus *retinue.Bus, f followers.Follower, at messages.Position, delays ...time.Duration) {
+	t.Helper()
+	retinuetest.Follow(t, bus, f)
+	retinuetest.Await(t, bus, f.Name, at)
+	wantGaps(t, append(failed(t, bus), time.Now()), delays...)
+	for _, failure := range retinuetest.Failures(t, bus) {
+		if failure.Entry != 0 || !errors.As(failure.Err, new(*messages.PanicError)) {
+			t.Errorf("failure %v, want a panic and no entry to blame", failure)
+		}
+	}
+	if turns := retinuetest.Turns(t, bus, f.Name); len(turns) != 1 || turns[0].Attempt != 1 {
+		t.Errorf("turns = %+v, want the first attempt alone", turns)
+	}
+	wantParked(t, bus, f.Name)
+}
+
 func TestAPanicOfTheProducerIsAFailedIncarnation(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		bus := openBus(t, inMemory())
+		bus := retinuetest.Open(t, nil)
 		at := putTexts(t, bus, "a")
-		var a attempts
-		mustFollow(t, bus, followers.Follower{Name: "f", Props: actor.PropsFromProducer(func() actor.Actor {
-			a.now()
-			if a.count() < 3 {
+		produced := 0
+		wantNoBlame(t, bus, followers.Follower{Name: "f", Props: actor.PropsFromProducer(func() actor.Actor {
+			if produced++; produced < 3 {
 				panic("no actor")
 			}
 			return actor.ReceiveFunc(func(c actor.Context) {
@@ -101,10 +115,38 @@ func TestAPanicOfTheProducerIsAFailedIncarnation(t *testing.T) {
 					c.Respond(d.Done(nil))
 				}
 			})
-		})})
-		reached(t, bus, "f", at)
-		a.wantGaps(t, 100*time.Millisecond, 200*time.Millisecond)
+		})}, at, 100*time.Millisecond, 200*time.Millisecond)
 	})
+}
+
+func TestABehaviourThatNeverStartsSpendsItsBudget(t *testing.T) {
+	for name, fault := range faults {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				bus := retinuetest.Open(t, nil)
+				f := behaviour("f", func(c rawContext, _ int) {
+					if _, ok := c.Message().(*actor.Started); !ok {
+						return
+					}
+					if err := fault(); err != nil {
+						panic(err)
+					}
+				})
+				f.Restart = followers.Restart{Budget: 2}
+				failures := retinuetest.ExpectFailures(t, bus, retinuetest.Expected{Follower: "f", Times: 3}, func() {
+					retinuetest.Follow(t, bus, f)
+				})
+				for i, failure := range failures {
+					if parked := i == 2; failure.Entry != 0 || parked != (failure.Verdict == "park follower") {
+						t.Errorf("failure %d: %v", i+1, failure)
+					}
+				}
+				if s := retinuetest.StatusOf(t, bus, "f"); s.State != "parked" || s.Why == "" {
+					t.Errorf("status = %+v, want parked and why", s)
+				}
+			})
+		})
+	}
 }
 
 // protoactor does not survive a panic while an actor stops: it revives the
@@ -114,7 +156,7 @@ func TestAPanicWhileABehaviourStopsIsSurvived(t *testing.T) {
 		for name, fault := range faults {
 			t.Run(fmt.Sprintf("%s in %T", name, stage), func(t *testing.T) {
 				inBubble(t, func(t *testing.T) {
-					bus := openBus(t, inMemory())
+					bus := retinuetest.Open(t, nil)
 					var j journal
 					f := behaviour("f", func(c rawContext, incarnation int) {
 						switch m := c.Message().(type) {
@@ -132,14 +174,14 @@ func TestAPanicWhileABehaviourStopsIsSurvived(t *testing.T) {
 							}
 						}
 					})
-					mustFollow(t, bus, f)
-					reached(t, bus, "f", putTexts(t, bus, "a"))
+					retinuetest.Follow(t, bus, f)
+					retinuetest.Await(t, bus, "f", putTexts(t, bus, "a"))
 					if err := bus.Unfollow(t.Context(), "f"); err != nil {
 						t.Fatal(err)
 					}
 					j.want(t, "1", "2")
-					mustFollow(t, bus, f)
-					reached(t, bus, "f", putTexts(t, bus, "b"))
+					retinuetest.Follow(t, bus, f)
+					retinuetest.Await(t, bus, "f", putTexts(t, bus, "b"))
 					closeBus(t, bus)
 					j.want(t, "1", "2", "3", "4")
 				})
@@ -148,49 +190,253 @@ func TestAPanicWhileABehaviourStopsIsSurvived(t *testing.T) {
 	}
 }
 
+// ends are the ways to end an actor from outside.
+var ends = map[string]func(*actor.ActorSystem, *actor.PID){
+	"stopped":  func(system *actor.ActorSystem, pid *actor.PID) { system.Root.Stop(pid) },
+	"poisoned": func(system *actor.ActorSystem, pid *actor.PID) { system.Root.Poison(pid) },
+	"panics":   func(system *actor.ActorSystem, pid *actor.PID) { system.Root.Send(pid, errRefused) },
+	"restarted in place": func(system *actor.ActorSystem, pid *actor.PID) {
+		process, _ := system.ProcessRegistry.GetLocal(pid.Id)
+		process.SendSystemMessage(pid, &actor.Restart{})
+	},
+}
+
+// ending is a behaviour that appends a hint in each turn, answers where answer
+// says so, panics at errors, and in Restarting. self is its present actor.
+func ending(j *journal, self *atomic.Pointer[actor.PID], answer func(*followers.Turn) bool) followers.Follower {
+	return behaviour("f", func(c rawContext, _ int) {
+		switch m := c.Message().(type) {
+		case *actor.Started:
+			self.Store(c.Self())
+		case *followers.Deliver:
+			j.add("%d attempt %d", m.Turn.Entry().ID, m.Turn.Attempt())
+			err := m.Turn.Append(hint{"seen"})
+			if answer(m.Turn) {
+				c.Respond(m.Done(err))
+			}
+		case error, *actor.Restarting:
+			panic("the end")
+		}
+	})
+}
+
 func TestABehaviourThatEndsBetweenTurnsIsReplaced(t *testing.T) {
-	type end struct{}
-	for name, kill := range map[string]func(*actor.RootContext, *actor.PID){
-		"stopped from outside":  func(root *actor.RootContext, pid *actor.PID) { root.Stop(pid) },
-		"poisoned from outside": func(root *actor.RootContext, pid *actor.PID) { root.Poison(pid) },
-		"panics by itself":      func(root *actor.RootContext, pid *actor.PID) { root.Send(pid, end{}) },
-	} {
+	for name, end := range ends {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				bus := openBus(t, inMemory())
+				bus := retinuetest.Open(t, nil)
+				probe := retinuetest.NewProbe(t, bus)
 				var j journal
-				pids := make(chan *actor.PID, 10)
-				var root *actor.RootContext
-				f := behaviour("f", func(c rawContext, incarnation int) {
-					switch m := c.Message().(type) {
-					case *actor.Started:
-						root = c.ActorSystem().Root
-						pids <- c.Self()
-					case *followers.Deliver:
-						j.add("%d incarnation %d attempt %d", m.Turn.Entry().ID, incarnation, m.Turn.Attempt())
-						c.Respond(m.Done(nil))
-					case end:
-						panic("the end")
-					}
-				})
+				var self atomic.Pointer[actor.PID]
+				f := ending(&j, &self, func(*followers.Turn) bool { return true })
 				f.Poison = followers.Poison{Action: followers.Park, After: 1}
-				mustFollow(t, bus, f)
-				reached(t, bus, "f", putTexts(t, bus, "a"))
-				kill(root, <-pids)
-				synctest.Wait()
-				reached(t, bus, "f", putTexts(t, bus, "b"))
-				j.want(t, "1 incarnation 1 attempt 1", "2 incarnation 2 attempt 1")
+				retinuetest.Follow(t, bus, f)
+				retinuetest.Await(t, bus, "f", putTexts(t, bus, "a"))
+				first := self.Load()
+				probe.Watch(first)
+				failures := retinuetest.ExpectFailures(t, bus, retinuetest.Expected{Follower: "f", Times: 1}, func() {
+					end(retinuetest.System(t, bus), first)
+				})
+				retinuetest.ExpectTerminated(t, probe, first)
+				for _, failure := range failures {
+					if failure.Entry != 0 {
+						t.Errorf("failure %v, want no entry to blame", failure)
+					}
+				}
+				retinuetest.Await(t, bus, "f", putTexts(t, bus, "b"))
+				j.want(t, "1 attempt 1", "2 attempt 1")
 				wantParked(t, bus, "f")
+				retinuetest.RunUntilIdle(t, bus)
+				wantSecondIncarnation(t, bus)
 			})
 		})
 	}
 }
 
+// wantSecondIncarnation asks for the tree of a raw follower "f" that has
+// failed once.
+func wantSecondIncarnation(t *testing.T, bus *retinue.Bus) {
+	t.Helper()
+	retinuetest.WantTree(t, bus, `
+		retinue-store #1 running
+		├─ writer #1 running
+		├─ trimmer #1 running
+		└─ followers #1 running
+		   └─ f #1 idle
+		      └─ host #2 idle
+		         └─ actor #2 idle
+	`)
+}
+
+// The delivery that it had is lost with it: the turn has failed, once.
+func TestABehaviourThatEndsBeforeItAnswersHasFailedItsTurn(t *testing.T) {
+	for name, end := range ends {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				bus := retinuetest.Open(t, nil)
+				var j journal
+				var self atomic.Pointer[actor.PID]
+				retinuetest.Follow(t, bus, ending(&j, &self, func(turn *followers.Turn) bool {
+					return turn.Entry().ID > 1 || turn.Attempt() > 1
+				}))
+				at := putTexts(t, bus, "a", "b")
+				synctest.Wait()
+				j.want(t, "1 attempt 1")
+				for _, failure := range retinuetest.ExpectFailures(t, bus, retinuetest.Expected{Follower: "f", Times: 1}, func() {
+					end(retinuetest.System(t, bus), self.Load())
+				}) {
+					if failure.Entry != 1 {
+						t.Errorf("failure %v, want entry 1 to blame", failure)
+					}
+				}
+				retinuetest.Await(t, bus, "f", at)
+				j.want(t, "1 attempt 1", "1 attempt 2", "2 attempt 1")
+				if got := retinuetest.Entries[hint](t, bus); len(got) != 2 {
+					t.Errorf("%d events of turns, want one for each of 2 entries", len(got))
+				}
+				retinuetest.RunUntilIdle(t, bus)
+				wantSecondIncarnation(t, bus)
+			})
+		})
+	}
+}
+
+// Its end is nobody's failure, and the delivery is never answered.
+func TestABehaviourWhoseHostIsStoppedIsGivenItsEntryAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		bus := retinuetest.Open(t, nil)
+		var j journal
+		var self atomic.Pointer[actor.PID]
+		answers := 0
+		retinuetest.Follow(t, bus, ending(&j, &self, func(*followers.Turn) bool { answers++; return answers > 1 }))
+		at := putTexts(t, bus, "a")
+		synctest.Wait()
+		j.want(t, "1 attempt 1")
+		retinuetest.ExpectFailures(t, bus, retinuetest.Expected{}, func() {
+			stopHost(t, bus)
+			retinuetest.Await(t, bus, "f", at)
+		})
+		j.want(t, "1 attempt 1", "1 attempt 1")
+		if got := retinuetest.Entries[hint](t, bus); len(got) != 1 {
+			t.Errorf("%d events of one entry", len(got))
+		}
+		wantSecondIncarnation(t, bus)
+	})
+}
+
+// Where user code does not return while its actor starts or stops, nobody waits
+// longer than told, and hears whose it is.
+func TestABehaviourThatDoesNotStopIsNamed(t *testing.T) {
+	for _, stage := range []any{&actor.Started{}, &actor.Stopping{}, &actor.Stopped{}} {
+		for _, whose := range []string{"its own", "a child's"} {
+			t.Run(fmt.Sprintf("%s %T", whose, stage), func(t *testing.T) {
+				inBubble(t, func(t *testing.T) {
+					bus := retinuetest.Open(t, nil)
+					release := make(chan struct{})
+					block := func(c actor.Context) {
+						if fmt.Sprintf("%T", c.Message()) == fmt.Sprintf("%T", stage) {
+							<-release
+						}
+					}
+					retinuetest.Follow(t, bus, behaviour("f", func(c rawContext, _ int) {
+						if whose == "its own" {
+							block(c)
+						} else if _, ok := c.Message().(*actor.Started); ok {
+							c.Spawn(actor.PropsFromFunc(block))
+						}
+					}))
+					var j journal
+					retinuetest.Follow(t, bus, noting("sibling", &j))
+					synctest.Wait()
+					stuck := func(err error) {
+						t.Helper()
+						wantError(t, err, messages.ErrStuck, context.DeadlineExceeded)
+						var stuck *messages.StuckError
+						if !errors.As(err, &stuck) || !slices.Equal(stuck.Names, []string{"f"}) {
+							t.Errorf("error = %v, want it to name f", err)
+						}
+					}
+					ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+					defer cancel()
+					stuck(bus.Unfollow(ctx, "f"))
+					retinuetest.Await(t, bus, "sibling", putTexts(t, bus, "a"))
+					ctx, cancel = context.WithTimeout(t.Context(), time.Second)
+					defer cancel()
+					stuck(bus.Shutdown(ctx))
+					close(release)
+					closeBus(t, bus)
+				})
+			})
+		}
+	}
+}
+
+// An actor that does not stop keeps its parents from stopping, up to the bus.
+// What its children panic with otherwise is for the behaviour's own strategy.
+func TestChildrenOfABehaviourCannotKeepItFromStopping(t *testing.T) {
+	for _, stage := range []any{&actor.Stopping{}, &actor.Stopped{}, &actor.Restarting{}, "a message"} {
+		for name, fault := range faults {
+			t.Run(fmt.Sprintf("%s in %T", name, stage), func(t *testing.T) {
+				inBubble(t, func(t *testing.T) {
+					bus := retinuetest.Open(t, nil)
+					var reasons journal
+					failing := actor.PropsFromFunc(func(c actor.Context) {
+						if fmt.Sprintf("%T", c.Message()) == fmt.Sprintf("%T", stage) {
+							if err := fault(); err != nil {
+								panic(err)
+							}
+						}
+					})
+					strategy := actor.NewOneForOneStrategy(1, time.Hour, func(reason any) actor.Directive {
+						reasons.add("%v", reason)
+						return actor.RestartDirective
+					})
+					f := behaviour("f", func(c rawContext, _ int) {
+						switch m := c.Message().(type) {
+						case *actor.Started: // a child, and a child of a child
+							parent := actor.PropsFromFunc(func(c actor.Context) {
+								switch c.Message().(type) {
+								case *actor.Started:
+									c.Spawn(failing)
+								case string:
+									c.Send(c.Children()[0], c.Message())
+								}
+							}, actor.WithSupervisor(strategy))
+							c.Spawn(failing)
+							c.Spawn(parent)
+						case *followers.Deliver:
+							for _, child := range c.Children() {
+								c.Send(child, "a message")
+							}
+							c.Respond(m.Done(nil))
+						}
+					})
+					f.Props = f.Props.Clone(actor.WithSupervisor(strategy))
+					retinuetest.Follow(t, bus, f)
+					retinuetest.Await(t, bus, "f", putTexts(t, bus, "a"))
+					synctest.Wait()
+					if _, ok := stage.(string); ok {
+						want := map[string]string{"error": errRefused.Error(), "panic": "the reaction panics",
+							"Goexit": (&messages.PanicError{}).Error()}[name]
+						reasons.want(t, want, want)
+					}
+					if err := bus.Unfollow(t.Context(), "f"); err != nil {
+						t.Fatal(err)
+					}
+					retinuetest.Follow(t, bus, f)
+					retinuetest.Await(t, bus, "f", putTexts(t, bus, "b"))
+					closeBus(t, bus)
+				})
+			})
+		}
+	}
+}
+
 func TestABehaviourThatAnswersAndStopsHasHandledItsEntry(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		bus := openBus(t, inMemory())
+		bus := retinuetest.Open(t, nil)
 		var j journal
-		mustFollow(t, bus, behaviour("f", func(c rawContext, incarnation int) {
+		retinuetest.Follow(t, bus, behaviour("f", func(c rawContext, incarnation int) {
 			if d, ok := c.Message().(*followers.Deliver); ok {
 				j.add("%d incarnation %d attempt %d", d.Turn.Entry().ID, incarnation, d.Turn.Attempt())
 				c.Respond(d.Done(nil))
@@ -198,7 +444,7 @@ func TestABehaviourThatAnswersAndStopsHasHandledItsEntry(t *testing.T) {
 			}
 		}))
 		for _, text := range []string{"a", "b", "c"} {
-			reached(t, bus, "f", put(t, bus, note{text}))
+			retinuetest.Await(t, bus, "f", retinuetest.Append(t, bus, note{text}))
 			time.Sleep(time.Second)
 		}
 		j.want(t, "1 incarnation 1 attempt 1", "2 incarnation 2 attempt 1", "3 incarnation 3 attempt 1")
@@ -207,21 +453,20 @@ func TestABehaviourThatAnswersAndStopsHasHandledItsEntry(t *testing.T) {
 
 func TestABehaviourThatNeverAnswersIsStuckAndTheDatabaseStaysOpen(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		opts := inMemory()
-		bus := openBus(t, opts)
+		bus := retinuetest.Open(t, nil)
 		var answer func()
-		mustFollow(t, bus, behaviour("silent", func(c rawContext, _ int) {
+		retinuetest.Follow(t, bus, behaviour("silent", func(c rawContext, _ int) {
 			if d, ok := c.Message().(*followers.Deliver); ok {
 				sender, root := c.Sender(), c.ActorSystem().Root
 				answer = func() { root.Send(sender, d.Done(nil)) }
 			}
 		}))
 		release := make(chan struct{})
-		mustFollow(t, bus, raw("mute", func(_ rawContext, d *followers.Deliver) error {
+		retinuetest.Follow(t, bus, raw("mute", func(_ rawContext, d *followers.Deliver) error {
 			<-release
 			return increment(d.Turn, "n") // reads from the database
 		}))
-		put(t, bus, note{"a"})
+		retinuetest.Append(t, bus, note{"a"})
 		synctest.Wait()
 		within := func(f func(context.Context) error) error {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -238,10 +483,7 @@ func TestABehaviourThatNeverAnswersIsStuckAndTheDatabaseStaysOpen(t *testing.T) 
 		}
 		close(release)
 		answer()
-		if err := bus.Shutdown(t.Context()); err != nil {
-			t.Errorf("shutdown after the answers: %v", err)
-		}
-		bus = openBus(t, opts)
+		bus = retinuetest.Reopen(t, bus)
 		wantKeys(t, bus, "mute", "n=1")
 		wantCursor(t, bus, "mute", 2)
 		wantCursor(t, bus, "silent", 2)

@@ -2,7 +2,6 @@ package retinue_test
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -10,9 +9,7 @@ import (
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
-	"github.com/cockroachdb/pebble/v2/vfs"
 
-	"github.com/retinue-go/retinue"
 	"github.com/retinue-go/retinue/followers"
 	"github.com/retinue-go/retinue/messages"
 )
@@ -223,34 +220,5 @@ func TestARawBehaviourMayAnswerInALaterMessage(t *testing.T) {
 }
 
 func TestRawBehavioursAreExactlyOnceAcrossAPowerCut(t *testing.T) {
-	counting := raw("count", func(_ rawContext, d *followers.Deliver) error {
-		if d.Turn.Entry().ID%7 == 0 {
-			if err := d.Turn.Append(hint{"seventh"}); err != nil {
-				return err
-			}
-		}
-		return increment(d.Turn, "n")
-	})
-	inBubble(t, func(t *testing.T) {
-		fs := vfs.NewCrashableMem()
-		bus := openBus(t, &retinue.Options{FS: fs})
-		mustFollow(t, bus, counting)
-		for i := range 40 {
-			putTexts(t, bus, fmt.Sprint(i))
-			if i%8 != 7 {
-				continue
-			}
-			again := openBus(t, &retinue.Options{FS: powerCut(fs)})
-			n, cursor, echoes := exactly(t, again)
-			if n != cursor-1 || echoes != n/7 {
-				t.Errorf("after %d: %d reactions and %d events at cursor %d", i+1, n, echoes, cursor)
-			}
-			mustFollow(t, again, counting)
-			reached(t, again, "count", messages.EventID(i+1))
-			if n, cursor, echoes = exactly(t, again); n != uint64(i+1) || cursor != n+1 || echoes != n/7 {
-				t.Errorf("after %d, followed again: %d reactions and %d events at cursor %d", i+1, n, echoes, cursor)
-			}
-			closeBus(t, again)
-		}
-	})
+	exactlyOnce(t, raw("count", func(_ rawContext, d *followers.Deliver) error { return countAndEcho(d.Turn) }))
 }

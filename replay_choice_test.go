@@ -12,6 +12,7 @@ import (
 	"github.com/retinue-go/retinue"
 	"github.com/retinue-go/retinue/followers"
 	"github.com/retinue-go/retinue/messages"
+	"github.com/retinue-go/retinue/retinuetest"
 )
 
 // wantReplayed compares what became of a replay.
@@ -26,10 +27,10 @@ func wantReplayed(t testing.TB, got, want retinue.Replayed) {
 // 5), y (3, 4), and 6 and 7, which are in none.
 func parkedSequences(t *testing.T, j *journal, healed *atomic.Bool) *retinue.Bus {
 	t.Helper()
-	bus := openBus(t, inMemory())
+	bus := retinuetest.Open(t, nil)
 	f := picky("f", j, healed)
 	f.Key = func(e messages.Entry) string { return strings.TrimSpace(strings.Trim(byLetter(e), "-")) }
-	mustFollow(t, bus, f)
+	retinuetest.Follow(t, bus, f)
 	putHints(t, bus, "bad x", "2 x", "bad y", "4 y", "5 x", "bad 6-", "bad 7-")
 	caughtUp(t, bus, "f")
 	wantParked(t, bus, "f", 1, 2, 3, 4, 5, 6, 7)
@@ -42,7 +43,7 @@ func TestReplayOfASequenceWorksItOffInOrderAndLeavesTheOthers(t *testing.T) {
 		var j journal
 		var healed atomic.Bool
 		bus := parkedSequences(t, &j, &healed)
-		cursor := statusOf(t, bus, "f").Cursor
+		cursor := retinuetest.StatusOf(t, bus, "f").Cursor
 		healed.Store(true)
 		done, err := bus.Replay(t.Context(), "f", retinue.Replay{Key: "x"})
 		if err != nil {
@@ -51,7 +52,7 @@ func TestReplayOfASequenceWorksItOffInOrderAndLeavesTheOthers(t *testing.T) {
 		wantReplayed(t, done, retinue.Replayed{Found: 3, Done: 3})
 		j.want(t, "bad x 2", "2 x 1", "5 x 1")
 		wantParked(t, bus, "f", 3, 4, 6, 7)
-		if got := statusOf(t, bus, "f").Cursor; got != cursor {
+		if got := retinuetest.StatusOf(t, bus, "f").Cursor; got != cursor {
 			t.Errorf("the replay has moved the cursor from %d to %d", cursor, got)
 		}
 		done, err = bus.Replay(t.Context(), "f", retinue.Replay{Key: "x"})
@@ -65,7 +66,7 @@ func TestReplayOfASequenceWorksItOffInOrderAndLeavesTheOthers(t *testing.T) {
 func TestAReplayThatFailsLeavesItsSequenceAndGoesOnWithTheOthers(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		var j journal
-		bus := openBus(t, inMemory())
+		bus := retinuetest.Open(t, nil)
 		healed := map[string]bool{}
 		err := bus.Follow(followers.Follower{Name: "f", Log: messages.TrimmableLog, Key: byLetter,
 			Poison: followers.Poison{Action: followers.Park, After: 1},
@@ -208,12 +209,12 @@ func TestAReplayChoosesInExactlyOneWay(t *testing.T) {
 
 func TestSkippedEntriesAreReplayedByNameOnly(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		bus := openBus(t, inMemory())
+		bus := retinuetest.Open(t, nil)
 		var j journal
 		var healed atomic.Bool
 		f := picky("f", &j, &healed)
 		f.Poison.Action = followers.Skip
-		mustFollow(t, bus, f)
+		retinuetest.Follow(t, bus, f)
 		putHints(t, bus, "bad", "a")
 		caughtUp(t, bus, "f")
 		healed.Store(true)
@@ -236,25 +237,25 @@ func TestAFailedReplayOfARawBehaviourGoesOnWithAFreshOne(t *testing.T) {
 	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				bus := openBus(t, inMemory())
+				bus := retinuetest.Open(t, nil)
 				var healed atomic.Bool
 				fresh := func(f followers.Follower) followers.Follower {
 					f.Poison = followers.Poison{Action: followers.Park, After: 1}
 					f.Restart = followers.Restart{Initial: time.Hour, Max: time.Hour, Budget: 2}
 					return f
 				}
-				mustFollow(t, bus, fresh(raw("f", func(_ rawContext, d *followers.Deliver) error {
+				retinuetest.Follow(t, bus, fresh(raw("f", func(_ rawContext, d *followers.Deliver) error {
 					if healed.Load() {
 						return d.Turn.Set(fmt.Appendf(nil, "%d", d.Turn.Entry().ID), nil)
 					}
 					return fault()
 				})))
 				for i := range 6 {
-					put(t, bus, note{fmt.Sprint(i)})
+					retinuetest.Append(t, bus, note{fmt.Sprint(i)})
 				}
 				caughtUp(t, bus, "f")
 				synctest.Wait() // for the incarnation after the last failure
-				before, start := statusOf(t, bus, "f"), time.Now()
+				before, start := retinuetest.StatusOf(t, bus, "f"), time.Now()
 				done, err := bus.Replay(t.Context(), "f", retinue.Replay{All: true})
 				if err == nil {
 					t.Error("no failure")
@@ -266,14 +267,14 @@ func TestAFailedReplayOfARawBehaviourGoesOnWithAFreshOne(t *testing.T) {
 				}
 				wantReplayed(t, done, retinue.Replayed{Found: 6, Done: 6})
 				wantKeys(t, bus, "f", "1=", "2=", "3=", "4=", "5=", "6=")
-				after := statusOf(t, bus, "f")
+				after := retinuetest.StatusOf(t, bus, "f")
 				if after.Restarts != before.Restarts+6 || after.Failures != 0 {
 					t.Errorf("%d restarts and %d failures, want %d and none", after.Restarts, after.Failures, before.Restarts+6)
 				}
 				if d := time.Since(start); d != 0 {
 					t.Errorf("the replays took %v, want no backoff", d)
 				}
-				reached(t, bus, "f", put(t, bus, note{"more"}))
+				retinuetest.Await(t, bus, "f", retinuetest.Append(t, bus, note{"more"}))
 			})
 		})
 	}
@@ -281,9 +282,9 @@ func TestAFailedReplayOfARawBehaviourGoesOnWithAFreshOne(t *testing.T) {
 
 func TestAReplayThatIsInterruptedTellsWhatWasDone(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		bus := openBus(t, inMemory())
+		bus := retinuetest.Open(t, nil)
 		ctx, cancel := context.WithCancel(t.Context())
-		mustFollow(t, bus, followers.Follower{Name: "f", Poison: followers.Poison{Action: followers.Park, After: 1},
+		retinuetest.Follow(t, bus, followers.Follower{Name: "f", Poison: followers.Poison{Action: followers.Park, After: 1},
 			Every: func(turn *followers.Turn) error {
 				switch {
 				case turn.Attempt() == 1:

@@ -10,6 +10,7 @@ import (
 	"github.com/retinue-go/retinue"
 	"github.com/retinue-go/retinue/followers"
 	"github.com/retinue-go/retinue/messages"
+	"github.com/retinue-go/retinue/retinuetest"
 )
 
 // followUntil follows with a reaction to notes that fails until its attempt of
@@ -35,8 +36,8 @@ func followUntil(t *testing.T, bus *retinue.Bus, succeeds, parkAfter int, attemp
 
 func TestReplayCountsTheAttemptsBeforeTheEntryWasParked(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		bus := openBus(t, inMemory())
-		at := put(t, bus, note{"a"})
+		bus := retinuetest.Open(t, nil)
+		at := retinuetest.Append(t, bus, note{"a"})
 		var attempts []int
 		followUntil(t, bus, 4, 2, &attempts)
 		wantError(t, bus.Await(t.Context(), "f", at), messages.ErrParked)
@@ -58,8 +59,8 @@ func TestReplayCountsTheAttemptsBeforeTheEntryWasParked(t *testing.T) {
 
 func TestReplayBetweenTwoIncarnationsWaitsForTheNext(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		bus := openBus(t, inMemory())
-		first := put(t, bus, note{"parked"})
+		bus := retinuetest.Open(t, nil)
+		first := retinuetest.Append(t, bus, note{"parked"})
 		var attempts []int
 		followUntil(t, bus, 2, 1, &attempts)
 		wantError(t, bus.Await(t.Context(), "f", first), messages.ErrParked)
@@ -71,8 +72,8 @@ func TestReplayBetweenTwoIncarnationsWaitsForTheNext(t *testing.T) {
 
 func TestReplayDuringABackoffEndsWithItsContext(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		bus := openBus(t, inMemory())
-		first, second := put(t, bus, note{"parked"}), put(t, bus, hint{"x"}, note{"fails"})
+		bus := retinuetest.Open(t, nil)
+		first, second := retinuetest.Append(t, bus, note{"parked"}), retinuetest.Append(t, bus, hint{"x"}, note{"fails"})
 		failures := 0
 		err := bus.Follow(followers.Follower{
 			Name:    "f",
@@ -103,10 +104,28 @@ func TestReplayDuringABackoffEndsWithItsContext(t *testing.T) {
 	})
 }
 
+func TestAReplayHasTheTimeOfATurn(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		bus := retinuetest.Open(t, nil)
+		f := refusing("f", followers.Poison{Action: followers.Park, After: 1})
+		f.Timeout = time.Second
+		retinuetest.Follow(t, bus, f)
+		at := putTexts(t, bus, "bad")
+		retinuetest.RunUntilIdle(t, bus)
+		retinuetest.Inject(t, bus, retinuetest.Fault{Follower: "f", Do: retinuetest.Stall})
+		before := time.Now()
+		wantFollowerError(t, replay(t.Context(), bus, "f", at), "f", 1, messages.ErrTimeout)
+		if d := time.Since(before); d != time.Second {
+			t.Errorf("the replay took %v, want the second that a turn has", d)
+		}
+		wantParked(t, bus, "f", 1)
+	})
+}
+
 func TestAwaitNamesTheTypeOfAParkedEntry(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		bus := openBus(t, inMemory())
-		at := put(t, bus, note{"a"})
+		bus := retinuetest.Open(t, nil)
+		at := retinuetest.Append(t, bus, note{"a"})
 		var attempts []int
 		followUntil(t, bus, 2, 1, &attempts)
 		var fault *messages.FollowerError
@@ -121,9 +140,9 @@ func TestAwaitNamesTheTypeOfAParkedEntry(t *testing.T) {
 
 func TestASeekBackOutlastsAReplay(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		bus := openBus(t, inMemory())
+		bus := retinuetest.Open(t, nil)
 		fails := true
-		mustFollow(t, bus, followers.Follower{
+		retinuetest.Follow(t, bus, followers.Follower{
 			Name: "f", Poison: followers.Poison{Action: followers.Park, After: 1},
 			Every: func(turn *followers.Turn) error {
 				if turn.Entry().ID == 1 && fails {
@@ -133,9 +152,7 @@ func TestASeekBackOutlastsAReplay(t *testing.T) {
 			},
 		})
 		putTexts(t, bus, "a", "b", "c")
-		if err := bus.CaughtUp(t.Context(), "f"); err != nil {
-			t.Fatal(err)
-		}
+		retinuetest.RunUntilIdle(t, bus)
 		if err := bus.Pause(t.Context(), "f"); err != nil {
 			t.Fatal(err)
 		}
@@ -149,7 +166,7 @@ func TestASeekBackOutlastsAReplay(t *testing.T) {
 		if err := bus.Resume(t.Context(), "f"); err != nil {
 			t.Fatal(err)
 		}
-		reached(t, bus, "f", putTexts(t, bus, "d"))
+		retinuetest.Await(t, bus, "f", putTexts(t, bus, "d"))
 		wantKeys(t, bus, "f", "1=1", "2=2", "3=2", "4=1")
 	})
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/retinue-go/retinue"
 	"github.com/retinue-go/retinue/followers"
 	"github.com/retinue-go/retinue/messages"
+	"github.com/retinue-go/retinue/retinuetest"
 )
 
 // escapes are the ways in which the user's code does not return.
@@ -49,11 +50,11 @@ func TestASequenceKeyThatDoesNotReturnLeavesTheTurnsBeforeItAlone(t *testing.T) 
 		for _, pause := range []time.Duration{0, time.Second} {
 			t.Run(fmt.Sprintf("%s after turns of %v", name, pause), func(t *testing.T) {
 				inBubble(t, func(t *testing.T) {
-					bus := openBus(t, inMemory())
+					bus := retinuetest.Open(t, nil)
 					at := putTexts(t, bus, "bad", "a", "b", "c")
 					var j journal
 					var escaped atomic.Bool
-					mustFollow(t, bus, countingInBubble(&j, pause, func(text string) string {
+					retinuetest.Follow(t, bus, countingInBubble(&j, pause, func(text string) string {
 						if text == "c" && !escaped.Swap(true) {
 							escape()
 						}
@@ -62,11 +63,11 @@ func TestASequenceKeyThatDoesNotReturnLeavesTheTurnsBeforeItAlone(t *testing.T) 
 						}
 						return ""
 					}))
-					reached(t, bus, "f", at)
+					retinuetest.Await(t, bus, "f", at)
 					j.want(t, "bad", "bad", "a", "b", "c")
 					wantKeys(t, bus, "f", "a=1", "b=1", "c=1")
 					wantParked(t, bus, "f", 1)
-					if s := statusOf(t, bus, "f"); !escaped.Load() || s.LastEntry != 4 || s.Handled != 3 || s.Parked != 1 {
+					if s := retinuetest.StatusOf(t, bus, "f"); !escaped.Load() || s.LastEntry != 4 || s.Handled != 3 || s.Parked != 1 {
 						t.Errorf("status = %+v, want entry 4 to blame once", s)
 					}
 				})
@@ -79,11 +80,11 @@ func TestAnEntryWhoseSequenceKeyDoesNotReturnIsParkedAlone(t *testing.T) {
 	for name, escape := range escapes {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				bus := openBus(t, inMemory())
+				bus := retinuetest.Open(t, nil)
 				at := putTexts(t, bus, "bad", "a")
 				var j journal
-				mustFollow(t, bus, countingInBubble(&j, 0, func(string) string { escape(); return "k" }))
-				reached(t, bus, "f", at.LastEvent)
+				retinuetest.Follow(t, bus, countingInBubble(&j, 0, func(string) string { escape(); return "k" }))
+				retinuetest.Await(t, bus, "f", at.LastEvent)
 				j.want(t, "bad", "bad", "a")
 				wantKeys(t, bus, "f", "a=1")
 				wantParked(t, bus, "f", 1)
@@ -96,7 +97,7 @@ func TestABatchWhoseSequenceKeyDoesNotReturnIsHandledOnce(t *testing.T) {
 	for name, escape := range escapes {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				bus := openBus(t, inMemory())
+				bus := retinuetest.Open(t, nil)
 				at := putTexts(t, bus, "bad", "a", "b", "c")
 				var j journal
 				f := countingInBubble(&j, 0, func(text string) string {
@@ -108,9 +109,9 @@ func TestABatchWhoseSequenceKeyDoesNotReturnIsHandledOnce(t *testing.T) {
 					}
 					return ""
 				})
-				f.Every, f.Batch = nil, batches(t, &j, func() error { return errRefused })
-				mustFollow(t, bus, f)
-				reached(t, bus, "f", at.LastEvent)
+				f.Every, f.Batch = nil, batches(t, func() error { return errRefused })
+				retinuetest.Follow(t, bus, f)
+				retinuetest.Await(t, bus, "f", at.LastEvent)
 				wantKeys(t, bus, "f", "02=x", "04=x")
 				wantParked(t, bus, "f", 1, 3)
 			})
@@ -134,10 +135,10 @@ func TestAnErrorThatPanicsWhenAskedHurtsItsFollowerOnly(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				bus := openBus(t, inMemory())
+				bus := retinuetest.Open(t, nil)
 				f.Name, f.Every = "f", func(*followers.Turn) error { return speechless() }
-				mustFollow(t, bus, f)
-				at := put(t, bus, note{"a"})
+				retinuetest.Follow(t, bus, f)
+				at := retinuetest.Append(t, bus, note{"a"})
 				time.Sleep(time.Minute)
 				if err := bus.Status().Failed; err != nil {
 					t.Fatalf("the bus has failed: %v", err)
@@ -149,7 +150,7 @@ func TestAnErrorThatPanicsWhenAskedHurtsItsFollowerOnly(t *testing.T) {
 				case f.Poison.Action == followers.Halt:
 					want, id = "backing off", nil
 				}
-				s := statusOf(t, bus, "f")
+				s := retinuetest.StatusOf(t, bus, "f")
 				if string(s.State) != want || s.Why == "" {
 					t.Errorf("state = %s, why %q, want %s and why", s.State, s.Why, want)
 				}
@@ -160,8 +161,8 @@ func TestAnErrorThatPanicsWhenAskedHurtsItsFollowerOnly(t *testing.T) {
 				}
 				wantParked(t, bus, "f", id...)
 				var j journal
-				mustFollow(t, bus, noting("sibling", &j))
-				reached(t, bus, "sibling", at)
+				retinuetest.Follow(t, bus, noting("sibling", &j))
+				retinuetest.Await(t, bus, "sibling", at)
 			})
 		})
 	}
@@ -169,15 +170,15 @@ func TestAnErrorThatPanicsWhenAskedHurtsItsFollowerOnly(t *testing.T) {
 
 func TestAReplayThatFailsWithoutWordsIsRecorded(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		bus := openBus(t, inMemory())
-		mustFollow(t, bus, followers.Follower{Name: "f", Poison: followers.Poison{Action: followers.Park, After: 1},
+		bus := retinuetest.Open(t, nil)
+		retinuetest.Follow(t, bus, followers.Follower{Name: "f", Poison: followers.Poison{Action: followers.Park, After: 1},
 			Every: func(turn *followers.Turn) error {
 				if turn.Attempt() == 1 {
 					return errRefused
 				}
 				return speechless()
 			}})
-		at := put(t, bus, note{"a"})
+		at := retinuetest.Append(t, bus, note{"a"})
 		wantError(t, bus.Await(t.Context(), "f", at), messages.ErrParked)
 		var fault *messages.FollowerError
 		if err := replay(t.Context(), bus, "f", at); !errors.As(err, &fault) || fault.Entry != 1 {
@@ -238,13 +239,11 @@ func TestALoopThatIsLeftEarlyLeavesNoIterator(t *testing.T) {
 		for how, leave := range leavings {
 			t.Run(loop+" by "+how, func(t *testing.T) {
 				inBubble(t, func(t *testing.T) {
-					bus := openBus(t, inMemory())
+					bus := retinuetest.Open(t, nil)
 					f := refusing("f", followers.Poison{Action: followers.Park, After: 1})
-					mustFollow(t, bus, f)
+					retinuetest.Follow(t, bus, f)
 					putTexts(t, bus, "bad", "a", "bad", "b")
-					if err := bus.CaughtUp(t.Context(), "f"); err != nil {
-						t.Fatal(err)
-					}
+					retinuetest.RunUntilIdle(t, bus)
 					left := false
 					go func() {
 						defer func() { _ = recover() }()
@@ -262,15 +261,15 @@ func TestALoopThatIsLeftEarlyLeavesNoIterator(t *testing.T) {
 	for how, leave := range leavings {
 		t.Run("reaction by "+how, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				bus := openBus(t, inMemory())
-				mustFollow(t, bus, followers.Follower{Name: "f", Every: func(turn *followers.Turn) error {
+				bus := retinuetest.Open(t, nil)
+				retinuetest.Follow(t, bus, followers.Follower{Name: "f", Every: func(turn *followers.Turn) error {
 					err := set(turn)
 					if turn.Attempt() < 3 {
 						leaveLoop(turn.Scan(nil), leave)
 					}
 					return err
 				}})
-				reached(t, bus, "f", put(t, bus, note{"a"}))
+				retinuetest.Await(t, bus, "f", retinuetest.Append(t, bus, note{"a"}))
 				closeBus(t, bus)
 			})
 		})

@@ -243,8 +243,20 @@ func (e *Engine) Close(ctx context.Context) error {
 	case <-e.ended:
 		return e.closeErr
 	case <-ctx.Done():
-		return errors.Join(&messages.StuckError{Names: []string{"retinue-" + e.Name}}, ctx.Err())
+		return errors.Join(&messages.StuckError{Names: e.alive()}, ctx.Err())
 	}
+}
+
+// alive names the followers whose actors have not stopped, or the tree where
+// all have.
+func (e *Engine) alive() (names []string) {
+	for _, t := range *e.followed.Load() {
+		names = append(names, t.name)
+	}
+	if names == nil {
+		names = []string{"retinue-" + e.Name}
+	}
+	return names
 }
 
 // lastSync has the writer answer everything that it accepted. Only an Update

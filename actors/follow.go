@@ -2,6 +2,7 @@ package actors
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -294,7 +295,9 @@ func (e *Engine) Seek(ctx context.Context, name string, expect, to messages.Posi
 
 // Unfollow stops a follower and keeps its cursor and keys. Errors:
 // [messages.ErrUnknownFollower] also where it is not followed,
-// [messages.ErrReentrant], [messages.StuckError] and ctx's error.
+// [messages.ErrReentrant], [messages.StuckError] and ctx's error where a
+// reaction does not return, or an actor does not stop: the follower ends once it
+// does.
 func (e *Engine) Unfollow(ctx context.Context, name string) error {
 	t, err := e.commandable(ctx, "Unfollow", name)
 	if err != nil {
@@ -320,7 +323,7 @@ func (e *Engine) Unfollow(ctx context.Context, name string) error {
 	case <-gone:
 	case <-e.ended:
 	case <-ctx.Done():
-		return ctx.Err()
+		return errors.Join(&messages.StuckError{Names: []string{name}}, ctx.Err())
 	}
 	t.failWaiters(t.fault(messages.ErrUnknownFollower))
 	t.turnOver()

@@ -1,7 +1,6 @@
 package actors
 
 import (
-	"log/slog"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -69,6 +68,8 @@ func (h *host) Receive(c actor.Context) {
 		h.childGone(c)
 	case *actor.Stopping:
 		h.run.cancel()
+	case *actor.Stopped: // and so is the user's actor, whose answer may have come too late
+		h.run.lose(errBehaviourStopped)
 	}
 }
 
@@ -76,7 +77,7 @@ func (h *host) started(c actor.Context) {
 	t := h.run.tracker
 	h.run.self = c.Self()
 	if h.run.plan.Props != nil {
-		props := h.run.plan.Props.Clone(actor.WithReceiverMiddleware(shield(h.run)))
+		props := h.run.plan.Props.Clone(actor.WithReceiverMiddleware(shield(h.run)), actor.WithSpawnMiddleware(shieldChildren(t)))
 		h.run.child = spawn(c, props, "actor")
 	}
 	t.mu.Lock()
@@ -156,31 +157,5 @@ func (h *host) childGone(c actor.Context) {
 	h.run.lose(h.failure)
 	if !h.running {
 		h.wake(c)
-	}
-}
-
-// shield calls the user's actor on a goroutine of its own and turns what ends
-// it - a panic, a Goexit - into a failure with a stack. While an actor stops,
-// it is logged only: protoactor survives neither then.
-func shield(r *run) actor.ReceiverMiddleware {
-	return func(next actor.ReceiverFunc) actor.ReceiverFunc {
-		return func(c actor.ReceiverContext, envelope *actor.MessageEnvelope) {
-			err := r.apart(func() error {
-				next(c, envelope)
-				return nil
-			})
-			switch envelope.Message.(type) {
-			case *actor.Stopping, *actor.Stopped, *actor.Restarting:
-				if err != nil {
-					r.tracker.engine.error(&r.tracker.logged, "behaviour failed while stopping",
-						slog.String("follower", r.tracker.name), slog.Any("error", err))
-				}
-				return
-			}
-			if err != nil {
-				panic(err)
-			}
-			r.startOnce.Do(func() { close(r.ready) }) // the first message is Started
-		}
 	}
 }

@@ -115,25 +115,6 @@ func (r *run) batch(ctx context.Context, entries []messages.Entry, live bool) (o
 	return r.batch(ctx, entries[half:], live)
 }
 
-// apart makes a call on a goroutine of its own: a Goexit in it must not end
-// who has more to do, the halves of a batch or the record of a replay.
-func (r *run) apart(call func() error) error {
-	done := make(chan error, 1)
-	go func() {
-		err := error(&messages.PanicError{})
-		leave := r.tracker.engine.callers.enterReaction()
-		defer func() {
-			if p := recover(); p != nil {
-				err = &messages.PanicError{Value: p, Stack: debug.Stack()}
-			}
-			leave()
-			done <- err
-		}()
-		err = call()
-	}()
-	return <-done
-}
-
 // attempt runs one turn over its entries. What it wrote joins the commit only
 // if it returns nil.
 func (r *run) attempt(ctx context.Context, entries []messages.Entry, live bool, call func(*followers.Turn) error) (err error) {

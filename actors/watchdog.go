@@ -31,6 +31,7 @@ func (e *Engine) watch() {
 
 // patrol looks at every follower and comes back.
 func (e *Engine) patrol() {
+	defer e.timers.arm("watchdog", e.StallAfter/4, e.patrol) // also after a Goexit in OnStall
 	now := time.Now()
 	marks := e.Durable()
 	for _, t := range *e.followed.Load() {
@@ -44,7 +45,6 @@ func (e *Engine) patrol() {
 			e.tell("OnStall", func() { e.OnStall(f) })
 		}
 	}
-	e.timers.arm("watchdog", e.StallAfter/4, e.patrol)
 }
 
 // tell calls the program, whose panic is its own.

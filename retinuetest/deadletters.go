@@ -2,6 +2,7 @@ package retinuetest
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"sync"
 
@@ -52,14 +53,27 @@ func WatchDeadLetters(t TB, bus *retinue.Bus) (take func() []*actor.DeadLetterEv
 	return take
 }
 
+// Packages whose messages among actors may be lost.
+const (
+	protoactor = "github.com/asynkron/protoactor-go/actor"
+	library    = "github.com/retinue-go/retinue/"
+)
+
 // isHint reports whether a message is one that may be lost.
 func isHint(message any) bool {
-	name := strings.TrimPrefix(fmt.Sprintf("%T", message), "*")
-	switch name {
-	case "actor.PoisonPill":
+	if _, poison := message.(*actor.PoisonPill); poison {
 		return false
-	case "followers.Done", "followers.CaughtUp", "followers.Deliver", "retinuetest.watch":
+	}
+	t := reflect.TypeOf(message)
+	if t == nil {
+		return false
+	}
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch t.PkgPath() {
+	case protoactor, library + "actors", library + "followers", library + "retinuetest":
 		return true
 	}
-	return strings.HasPrefix(name, "actors.") || strings.HasPrefix(name, "actor.")
+	return false
 }

@@ -31,8 +31,20 @@
 // # What the kit wraps
 //
 // [Follow] gives the bus a follower that does what was declared, with a gate
-// around each turn: [Hold], [Step], [Inject] and [Crash] work through it, and
-// do not know followers that were given to the bus by its own Follow.
+// around each turn: [Hold], [Step], [Turns], [Inject], [Crash] and [Reopen]
+// work through it, and do not know followers that were given to the bus by its
+// own Follow. [Failures], [ExpectFailures] and [Tree] tell of all.
+//
+// # Which helper
+//
+//	open, end, begin again      Open  Reopen  Crash
+//	wait                        Await  RunUntilIdle  Step
+//	have a turn fail            Inject  Heal  Hold  Release
+//	have a disk fail            NewDisk  FailSync  Fail
+//	look at events              Entries  Kinds  Appended  WantEvents  One  RoundTrip
+//	look at a follower          StatusOf  Turns  Failures  ExpectFailures
+//	look at actors              Tree  WantTree  NewProbe  Expect  ExpectNone  ExpectTerminated
+//	be told at the end          WatchDeadLetters  CheckLeaks
 //
 // # Disks that fail
 //

@@ -26,14 +26,16 @@ type Failure struct {
 	// and, for a retry, the Delay before it.
 	Verdict string
 	Delay   time.Duration
+	// Time is when the failure was noticed, by the clock of the bubble.
+	Time time.Time
 }
 
 func (f Failure) String() string {
 	return fmt.Sprintf("%q at entry %d: %v (%s)", f.Follower, f.Entry, f.Err, f.Verdict)
 }
 
-// Failures returns the failures of followers since Open, over crashes, in the
-// order in which they were noticed, whatever way the follower was followed.
+// Failures returns the failures of followers since Open, over
+// [Crash] and [Reopen], in the order in which they were noticed, whatever way the follower was followed.
 func Failures(t TB, bus *retinue.Bus) []Failure {
 	t.Helper()
 	return kitOf(t, bus, "failures").failed()
@@ -77,24 +79,25 @@ func (e Expected) String() string {
 }
 
 // ExpectFailures calls do, waits through backoffs until the failures have come
-// and the followers are at rest ([RunUntilIdle]), and fails the test unless
-// those since its call that match are exactly as many as wanted. Failures that
-// do not match are not looked at, but told of.
-func ExpectFailures(t TB, bus *retinue.Bus, want Expected, do func()) {
+// and the followers are at rest ([RunUntilIdle]), and returns those since its
+// call that match. It fails the test unless they are exactly as many as wanted.
+// Failures that do not match are not looked at, but told of.
+func ExpectFailures(t TB, bus *retinue.Bus, want Expected, do func()) []Failure {
 	t.Helper()
 	k := kitOf(t, bus, "expect failures")
 	before := len(k.failed())
 	do()
-	matching := func() (n int) {
+	matching := func() (found []Failure) {
 		for _, f := range k.failed()[before:] {
 			if want.matches(f) {
-				n++
+				found = append(found, f)
 			}
 		}
-		return n
+		return found
 	}
-	until(func() bool { return matching() >= want.Times && idle(bus) }, func() time.Duration { return nextRetry(bus) })
-	if n := matching(); n != want.Times {
+	rested := until(func() bool { return len(matching()) >= want.Times && idle(bus) }, func() time.Duration { return nextRetry(bus) })
+	found := matching()
+	if n := len(found); n != want.Times {
 		var came strings.Builder
 		for _, f := range k.failed()[before:] {
 			fmt.Fprintf(&came, "\n%v", f)
@@ -102,8 +105,12 @@ func ExpectFailures(t TB, bus *retinue.Bus, want Expected, do func()) {
 		if came.Len() == 0 {
 			came.WriteString("\nno failure came")
 		}
+		if !rested {
+			fmt.Fprintf(&came, "\nand now\n%s", describe(bus))
+		}
 		t.Errorf("%d failures match, want %v; what came:%s", n, want, came.String())
 	}
+	return found
 }
 
 // nextRetry is how long until the next follower ends its backoff, 0 where none
@@ -149,7 +156,7 @@ func (l *listener) WithGroup(name string) slog.Handler {
 }
 
 func (k *kit) note(r slog.Record) {
-	var f Failure
+	f := Failure{Time: r.Time}
 	r.Attrs(func(a slog.Attr) bool {
 		switch a.Key {
 		case "follower":

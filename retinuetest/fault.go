@@ -54,7 +54,8 @@ type Fault struct {
 	// retries included, since its first [Follow] in this test. 0 means the
 	// next one.
 	Turn int
-	// Times is how many turns it strikes, one after the other; 0 means one.
+	// Times is how many turns it strikes, one after the other, if [Heal] does
+	// not end it before; 0 means one.
 	Times int
 	// Do and When say what happens, and at which point.
 	Do   Do
@@ -79,6 +80,17 @@ func Inject(t TB, bus *retinue.Bus, f Fault) {
 		t.Fatalf("inject: turn %d of %q is over or under way: %d turns have begun", f.Turn, f.Follower, s.turns)
 	}
 	s.faults = append(s.faults, f)
+}
+
+// Heal forgets the faults that are planned for a follower's later turns, and
+// releases it as [Release] does.
+func Heal(t TB, bus *retinue.Bus, follower string) {
+	t.Helper()
+	s := kitOf(t, bus, "heal").station(follower)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults, s.after = nil, nil
+	s.release()
 }
 
 func (f *Fault) at(w When) bool { return f != nil && f.When == w }

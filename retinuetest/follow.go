@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/retinue-go/retinue"
 	"github.com/retinue-go/retinue/followers"
@@ -13,7 +14,7 @@ import (
 )
 
 // Follow starts a follower on the bus, with the kit's gate around each of its
-// turns. After a [Crash] it is followed again. It fails the test where the bus
+// turns. After a [Crash] or [Reopen] it is followed again. It fails the test where the bus
 // refuses the follower.
 //
 // A raw behaviour must answer with its actor's context (c.Respond, c.Send), as
@@ -79,8 +80,8 @@ type station struct {
 	// keeps one; released ends the latter.
 	waiting, standing bool
 	released          chan struct{}
-	turns, finished   int // that have begun, and that have ended by themselves
-	last              Delivery
+	turns             int        // that have begun
+	ended             []Delivery // by themselves
 	faults            []Fault
 	// after is the fault that follows the commit of the entry with id afterID.
 	after   *Fault
@@ -184,7 +185,7 @@ func (s *station) begin(bus *retinue.Bus, l *life, t *followers.Turn, entries []
 	if err != nil {
 		return Delivery{}, nil, err
 	}
-	d := Delivery{Follower: s.name, Attempt: t.Attempt(), Live: t.Live(), granted: granted}
+	d := Delivery{Follower: s.name, Attempt: t.Attempt(), Live: t.Live(), Begun: time.Now(), granted: granted}
 	for _, e := range entries {
 		d.Entries = append(d.Entries, e.Clone())
 	}
@@ -195,8 +196,9 @@ func (s *station) begin(bus *retinue.Bus, l *life, t *followers.Turn, entries []
 	return d, s.planned(), nil
 }
 
-// pass waits at the gate, and reports whether a Step let the turn through. After the end of its life a turn waits there until it
-// is interrupted: a process without power does nothing more.
+// pass waits at the gate, and reports whether a Step let the turn through.
+// After the end of its life a turn waits there until it is interrupted: a
+// process without power does nothing more.
 func (s *station) pass(ctx context.Context, l *life) (granted bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -234,8 +236,7 @@ func (s *station) end(ctx context.Context, d Delivery, fault *Fault, err error) 
 		return
 	}
 	d.Err = err
-	s.finished++
-	s.last = d
+	s.ended = append(s.ended, d)
 	if err == nil && fault.at(AfterCommit) {
 		s.after, s.afterID = fault, d.last(s.log)
 	}

@@ -3,6 +3,7 @@ package retinuetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -29,7 +30,7 @@ type kit struct {
 	system *actor.ActorSystem
 
 	mu       sync.Mutex
-	bus      *retinue.Bus // the present one; those before were crashed
+	bus      *retinue.Bus // the present one; those before are closed
 	life     *life
 	stations map[string]*station
 	followed []string // through the kit, in that order
@@ -37,7 +38,7 @@ type kit struct {
 	excused  bool // the disk was told to fail
 }
 
-// life is the time between Open, or Crash, and the next Crash or the end.
+// life is the time from Open, Crash or Reopen to the next of them, or the end.
 type life struct{ over chan struct{} }
 
 func (l *life) ended() bool {
@@ -65,7 +66,7 @@ func kitOf(t TB, bus *retinue.Bus, what string) *kit {
 	case k == nil:
 		t.Fatalf("%s: the bus was not opened by retinuetest.Open, or its test is over", what)
 	case k.present() != bus:
-		t.Fatalf("%s: this bus is the one before the crash; use the one that Crash returned", what)
+		t.Fatalf("%s: this bus is the one before Crash or Reopen; use the one that they returned", what)
 	}
 	return k
 }
@@ -246,12 +247,35 @@ func Crash(t TB, bus *retinue.Bus, cut Cut) *retinue.Bus {
 		t.Fatalf("crash: close what was before: %v", err)
 	}
 	k.mem, k.opts.FS = left, left
+	return k.begin(t, again, fmt.Sprintf("crash: open what %+v left", cut))
+}
+
+// Reopen ends the bus as a program that stops does, opens a new one on the
+// same store, and follows again as [Crash] does. It returns the new bus.
+//
+// It fails the test where the bus does not close, for instance because a
+// reaction does not return, or does not open again. A store that has failed
+// stays in use until its process ends: that is a Crash.
+func Reopen(t TB, bus *retinue.Bus) *retinue.Bus {
+	t.Helper()
+	k := kitOf(t, bus, "reopen")
+	again := k.running()
+	k.end()
+	if err := k.shutdown(bus); err != nil {
+		t.Fatalf("reopen: close: %v", err)
+	}
+	return k.begin(t, again, "reopen")
+}
+
+// begin opens the next bus and has it followed again.
+func (k *kit) begin(t TB, again []*station, what string) *retinue.Bus {
+	t.Helper()
 	if err := k.open(); err != nil {
-		t.Fatalf("crash: open what %+v left: %v", cut, err)
+		t.Fatalf("%s: %v", what, err)
 	}
 	for _, s := range again {
 		if err := k.follow(s.declared); err != nil {
-			t.Fatalf("crash: follow %q again: %v", s.declared.Name, err)
+			t.Fatalf("%s: follow %q again: %v", what, s.declared.Name, err)
 		}
 	}
 	return k.bus

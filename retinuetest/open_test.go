@@ -185,7 +185,7 @@ func TestCrashSaysWhyItDoesNot(t *testing.T) {
 		complains(t, crash(&retinue.Bus{}, retinuetest.Cut{}), "crash: the bus was not opened by retinuetest.Open")
 		complains(t, crash(retinuetest.Open(t, &retinue.Options{FS: vfs.NewMem()}), retinuetest.Cut{}), "is not crashable")
 		retinuetest.Crash(t, bus, retinuetest.Cut{})
-		complains(t, crash(bus, retinuetest.Cut{}), "the one before the crash")
+		complains(t, crash(bus, retinuetest.Cut{}), "the one before Crash or Reopen")
 	})
 }
 

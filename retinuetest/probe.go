@@ -2,6 +2,7 @@ package retinuetest
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"sync"
 	"time"
@@ -14,8 +15,8 @@ import (
 )
 
 // Probe is an actor, or a follower that is a raw behaviour, which keeps what
-// arrives until the test asks: with [Expect], [ExpectEvent], [ExpectNone], [ExpectTerminated].
-// All are the test's to call; the probe is safe for concurrent use.
+// arrives until the test asks: with [Expect], [ExpectEvent], [ExpectNone] and
+// [ExpectTerminated]. All are the test's to call; the probe is safe for concurrent use.
 type Probe struct {
 	// Answer, if not nil, is called for each delivery to the probe's follower,
 	// in its actor, and says what the delivery is answered with. Set it before
@@ -157,11 +158,11 @@ func (p *Probe) next() (message any, ok bool) {
 // returns it. It fails the test, with what did arrive, otherwise.
 func Expect[T any](t TB, p *Probe) T {
 	t.Helper()
-	var zero T
-	message := p.await(t, zero)
+	want := reflect.TypeFor[T]()
+	message := p.await(t, want)
 	m, ok := message.(T)
 	if !ok {
-		t.Fatalf("expected %T, but there arrived\n%s", zero, p.tell(message))
+		t.Fatalf("expected %v, but there arrived\n%s", want, p.tell(message))
 	}
 	return m
 }
@@ -169,23 +170,24 @@ func Expect[T any](t TB, p *Probe) T {
 // ExpectEvent is Expect for a [Delivered] entry that is an E.
 func ExpectEvent[E messages.Event](t TB, p *Probe) E {
 	t.Helper()
+	want := reflect.TypeFor[E]()
 	var event E
-	message := p.await(t, event)
+	message := p.await(t, want)
 	err := messages.ErrDecode
 	if d, ok := message.(Delivered); ok {
 		event, err = messages.Decode[E](d.Entry)
 	}
 	if err != nil {
-		t.Fatalf("expected %T, but there arrived\n%s", event, p.tell(message))
+		t.Fatalf("expected %v, but there arrived\n%s", want, p.tell(message))
 	}
 	return event
 }
 
 // await takes the next message.
-func (p *Probe) await(t TB, want any) (message any) {
+func (p *Probe) await(t TB, want reflect.Type) (message any) {
 	t.Helper()
 	if !until(func() (ok bool) { message, ok = p.next(); return ok }, nil) {
-		t.Fatalf("expected %T, but nothing arrived", want)
+		t.Fatalf("expected %v, but nothing arrived", want)
 	}
 	return message
 }

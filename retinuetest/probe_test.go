@@ -11,6 +11,7 @@ import (
 	"github.com/retinue-go/retinue/followers"
 	"github.com/retinue-go/retinue/messages"
 	"github.com/retinue-go/retinue/retinuetest"
+	"github.com/retinue-go/retinue/retinuetest/testdata/actors"
 )
 
 // echo answers every text, and stops at "stop".
@@ -40,6 +41,10 @@ func TestAProbeTalksToAnActorAndSeesItsEnd(t *testing.T) {
 		p.Send(pid, "b")
 		complains(t, try(func(t retinuetest.TB) { retinuetest.Expect[int](t, p) }), "expected int, but there arrived", `1: string echo a`, `2: string echo b`)
 		complains(t, try(func(t retinuetest.TB) { retinuetest.ExpectTerminated(t, p, pid) }), "it lives", "1: string echo b")
+		p.Send(pid, "c")
+		complains(t, try(func(t retinuetest.TB) { retinuetest.Expect[error](t, p) }), "expected error, but there arrived", `1: string echo b`)
+		p.Send(pid, "b")
+		retinuetest.Expect[string](t, p)
 		complains(t, try(func(t retinuetest.TB) { retinuetest.ExpectNone(t, p, 0) }), "expected nothing", "echo b")
 		complains(t, try(func(t retinuetest.TB) { retinuetest.Expect[string](t, p) }), "expected string, but nothing arrived")
 		complains(t, try(func(t retinuetest.TB) { retinuetest.ExpectTerminated(t, p, p.PID()) }), "does not watch")
@@ -128,8 +133,10 @@ func TestADeadLetterFailsTheTest(t *testing.T) {
 			retinuetest.ExpectTerminated(t, p, pid)
 			p.Watch(pid) // protoactor's own messages do not count
 			p.Send(pid, letter{"lost"})
+			p.Send(pid, &actors.Note{Text: "mine, whatever my package is called"})
+			p.Send(pid, nil)
 		})
-		complains(t, said, "1 dead letters:", "retinuetest_test.letter {Text:lost} to ")
+		complains(t, said, "3 dead letters:", "retinuetest_test.letter {Text:lost} to ", "*actors.Note &{Text:mine,", "<nil> <nil> to ")
 	})
 }
 

@@ -2,6 +2,7 @@ package retinuetest
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/retinue-go/retinue"
@@ -19,6 +20,8 @@ type Delivery struct {
 	// Attempt and Live as the turn told them.
 	Attempt int
 	Live    bool
+	// Begun is when the follower's code was called.
+	Begun time.Time
 	// Err is why the turn failed, [messages.PanicError] for a panic; nil
 	// where it committed.
 	Err error
@@ -28,6 +31,18 @@ type Delivery struct {
 
 // last returns the id of the last entry.
 func (d Delivery) last(log messages.Log) uint64 { return idIn(log, d.Entries[len(d.Entries)-1]) }
+
+// Turns returns the turns of a follower that have ended since its first
+// [Follow], replays included, in order. Err is what the follower's code
+// returned; that of a turn which was refused at its end is nil. Those that were
+// interrupted are not among them: they come again.
+func Turns(t TB, bus *retinue.Bus, follower string) []Delivery {
+	t.Helper()
+	s := kitOf(t, bus, "turns").station(follower)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.ended)
+}
 
 // Hold keeps a follower before its next turn: from now on it goes on by [Step]
 // only, until [Release]. It may be held before it is followed. A turn that is
@@ -49,6 +64,11 @@ func Release(t TB, bus *retinue.Bus, follower string) {
 	s := kitOf(t, bus, "release").station(follower)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.release()
+}
+
+// release is Release; mu is held.
+func (s *station) release() {
 	s.held, s.permits = false, 0
 	close(s.released)
 	s.released = make(chan struct{})
@@ -75,7 +95,7 @@ func Step(t TB, bus *retinue.Bus, follower string) Delivery {
 		t.Fatalf("step %q: %s\n%s", follower, why, describe(bus))
 	}
 	s.mu.Lock()
-	before := s.finished
+	before := len(s.ended)
 	s.permits = 1
 	s.notify()
 	s.mu.Unlock()
@@ -141,10 +161,10 @@ func (s *station) over(bus *retinue.Bus, finished int) (d Delivery, ok bool) {
 		f, _ := statusOf(bus, s.name)
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if s.finished == finished {
+		if len(s.ended) == finished {
 			return false
 		}
-		d = s.last
+		d = s.ended[len(s.ended)-1]
 		return s.waiting || resting(f)
 	}, nil)
 	return d, ok

@@ -273,14 +273,19 @@ func TestExpectFailuresCountsExactly(t *testing.T) {
 			return retinuetest.Try(func(t retinuetest.TB) { retinuetest.ExpectFailures(t, bus, want, do) })
 		}
 		complains(t, expect(bus, retinuetest.Expected{Times: 1, Reason: errRefused, Text: "refuses"}, func() {}),
-			`0 failures match, want 1 failures with "the reaction refuses" saying "refuses"; what came:`, "no failure came")
+			`0 failures match, want 1 failures with "the reaction refuses" saying "refuses"; what came:`, "no failure came",
+			"and now\nthere are no followers")
 		retinuetest.Follow(t, bus, f)
 		if said := expect(bus, retinuetest.Expected{Follower: "f", Times: 4, Reason: errRefused}, func() {
 			retinuetest.Append(t, bus, paid{1})
 		}); said != nil {
 			t.Errorf("complaints: %q", said)
 		}
-		all := retinuetest.Failures(t, bus)
+		all := retinuetest.ExpectFailures(t, bus, retinuetest.Expected{Text: "refuses"}, func() {})
+		if all != nil {
+			t.Errorf("failures = %v, want none that came before", all)
+		}
+		all = retinuetest.Failures(t, bus)
 		for i, verdict := range []string{"retry", "retry", "retry", "park follower"} {
 			if f := all[i]; f.Verdict != verdict || f.Entry != 1 || f.Type != "wallet/paid" || (f.Delay > 0) != (verdict == "retry") {
 				t.Errorf("failure %d = %+v", i, f)
