@@ -18,10 +18,11 @@ func (e *Engine) Backup(ctx context.Context, dir string) error {
 		return err
 	}
 	defer done()
+	heads := e.Durable().Heads // before the sync: without durability they run ahead of it
 	if err := e.settle(); err != nil {
 		return err
 	}
-	return cause(ctx, e.Store.Backup(ctx, dir, e.Durable().Heads, e.Logger))
+	return cause(ctx, e.Store.Backup(ctx, dir, heads, e.Logger))
 }
 
 // Export writes the store as lines of JSON. Errors: those of

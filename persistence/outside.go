@@ -2,6 +2,7 @@ package persistence
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 
@@ -26,10 +27,46 @@ func (s *Store) checkpoint(ctx context.Context, p *partial) error {
 	o := &outside{ctx: ctx, dir: p.dir}
 	s.fence.outside.Store(o)
 	defer s.fence.outside.Store(nil)
-	if err := s.fence.await(func() error { return s.db.Checkpoint(p.database()) }); err != nil {
+	make := func() error { return s.db.Checkpoint(p.database()) }
+	if err := errors.Join(s.fence.await(make), o.failure()); err != nil || !p.lacksManifest() {
 		return err
 	}
-	return o.failure()
+	if err := p.fs.RemoveAll(p.database()); err != nil {
+		return err
+	}
+	if err := s.fence.await(func() error { return s.flush(ctx) }); err != nil {
+		return err
+	}
+	return errors.Join(s.fence.await(make), o.failure())
+}
+
+// lacksManifest reports whether the copy's manifest is empty. Pebble opens a
+// database on the manifest that it finds, and begins one of its own with the
+// first flush; until then, which is in Open unless there was nothing to replay,
+// a checkpoint copies nothing of the old one.
+func (p *partial) lacksManifest() bool {
+	names, _ := p.fs.List(p.database())
+	for _, name := range names {
+		info, err := p.fs.Stat(p.fs.PathJoin(p.database(), name))
+		if err == nil && strings.HasPrefix(name, "MANIFEST") && info.Size() > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// flush waits until what is in memory is in tables, or for ctx's end.
+func (s *Store) flush(ctx context.Context) error {
+	flushed, err := s.db.AsyncFlush()
+	if err != nil {
+		return err
+	}
+	select {
+	case <-flushed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (o *outside) keep(err error) {

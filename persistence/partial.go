@@ -90,6 +90,9 @@ func (p *partial) claim(log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("%s is being written: %w: %w", p.dir, messages.ErrInUse, err)
 	}
+	if err := syncDirectory(p.fs, p.dir); err != nil { // no file of the copy outlives its mark
+		return errors.Join(err, p.lock.Close())
+	}
 	if len(names) > 0 && log != nil {
 		log.Info("removing what an interrupted copy left", slog.String("directory", p.dir))
 	}

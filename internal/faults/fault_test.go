@@ -273,10 +273,7 @@ func (p *player) play() (outcome string, err error) {
 	for err == nil && p.spoiled() { // until memory for what is not in tables runs out
 		err = p.append(1, 64<<10)
 	}
-	for n := 0; err == nil && p.file == "mark" && p.hits.Load() == 0 && n < 100_000; n++ {
-		err = p.append(1, 1)
-	}
-	if err == nil && p.file == "mark" {
+	for n := 0; err == nil && p.file == "mark" && n < 1_000_000; n++ { // it is written once a second
 		err = p.append(1, 1)
 	}
 	if err != nil {

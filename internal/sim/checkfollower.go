@@ -15,6 +15,7 @@ type state struct {
 	retinue.FollowerStatus
 	counts map[string]int
 	aside  map[uint64]bool // entries that it skipped or parked
+	end    uint64          // of the trimmable log beside it
 }
 
 // checkFollower checks that a reaction is there if and only if the cursor has
@@ -160,8 +161,8 @@ func (f *walker) passes(id, cursor uint64) (n int) {
 // compareTallies checks what the follower has appended.
 func (w *world) compareTallies(f *walker, s state) string {
 	tallies := make(map[uint64]int)
-	for _, seen := range w.logs[messages.TrimmableLog].seen {
-		if seen.kind == "tally" {
+	for id, seen := range w.logs[messages.TrimmableLog].seen {
+		if seen.kind == "tally" && id < s.end {
 			tallies[seen.cause]++
 		}
 	}
@@ -196,6 +197,9 @@ func (w *world) compareKeyed(f *walker, s state) string {
 	for id := f.start; id < s.Cursor; id++ {
 		remove(id)
 		seen := w.logs[f.log].seen[id]
+		if !f.wants(seen.kind) {
+			continue
+		}
 		key := sequence(seen.tag)
 		if w.poisoned(f, seen) || key != "" && blocked[key] > 0 {
 			parked[id] = true
@@ -205,7 +209,7 @@ func (w *world) compareKeyed(f *walker, s state) string {
 	remove(s.Cursor)
 	for id := uint64(1); id < w.logs[f.log].head(); id++ {
 		want := 0
-		if f.start <= id && id < s.Cursor && !parked[id] && !dropped[id] {
+		if f.wants(w.logs[f.log].seen[id].kind) && f.start <= id && id < s.Cursor && !parked[id] && !dropped[id] {
 			want = 1
 		}
 		if n := s.counts[entryName(id)]; n != want || s.aside[id] != parked[id] {

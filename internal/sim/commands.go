@@ -215,5 +215,5 @@ func (w *world) begin(f *walker, way int, at uint64) (start followers.Start, id 
 }
 
 func (w *world) stateOf(f *walker) state {
-	return state{FollowerStatus: w.status(f), counts: w.counts(f), aside: w.aside(f)}
+	return state{FollowerStatus: w.status(f), counts: w.counts(f), aside: w.aside(f), end: w.bus.Status().Trimmable.Head}
 }

@@ -15,6 +15,7 @@ type (
 	}
 	deposit  body // persistent
 	remark   body // persistent, the application's own
+	filler   body // persistent; nobody follows it where it occurs
 	trace    body // trimmable
 	tallying body // trimmable, appended by a follower
 	blip     body // transient
@@ -22,6 +23,7 @@ type (
 
 func (deposit) EventType() messages.Type { return messages.Type{Module: "sim", Kind: "deposit"} }
 func (remark) EventType() messages.Type  { return messages.Type{Kind: "remark"} }
+func (filler) EventType() messages.Type  { return messages.Type{Module: "sim", Kind: "filler"} }
 func (trace) EventType() messages.Type {
 	return messages.Type{Module: "sim", Kind: "trace", Persistence: messages.Trimmable}
 }
@@ -34,6 +36,7 @@ func (blip) EventType() messages.Type {
 
 func (deposit) EventCodec() messages.Codec  { return codec{} }
 func (remark) EventCodec() messages.Codec   { return codec{} }
+func (filler) EventCodec() messages.Codec   { return codec{} }
 func (trace) EventCodec() messages.Codec    { return codec{} }
 func (tallying) EventCodec() messages.Codec { return codec{} }
 func (blip) EventCodec() messages.Codec     { return codec{} }
@@ -53,6 +56,8 @@ func carried(event any) (body, error) {
 	case deposit:
 		return body(e), nil
 	case remark:
+		return body(e), nil
+	case filler:
 		return body(e), nil
 	case trace:
 		return body(e), nil

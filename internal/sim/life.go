@@ -21,6 +21,7 @@ func (w *world) live(n int, c cut) {
 		w.where = fmt.Sprintf("life %d, opened after %s", n, w.past)
 		w.open()
 		w.check()
+		w.checkCopies()
 		now = nil
 		w.follow()
 		d := dice(w.seed, uint64(n), 1)
@@ -63,6 +64,7 @@ func (w *world) rest(n int) {
 	w.where = "the last life, after " + w.past
 	w.open()
 	w.check()
+	w.checkCopies()
 	w.follow()
 	for i, f := range w.walkers {
 		if f.poison != followers.Halt {
@@ -85,7 +87,7 @@ func (w *world) open() {
 		Trim: retinue.Trim{Off: true, MinEntries: minEntries, MaxPerPass: maxPerPass, MinAge: minAge, Hold: hold},
 	}
 	wallclock.Set(o, w.clock.now)
-	dir := "store"
+	dir := w.dir
 	if w.shared {
 		dir = ""
 		w.openShared(o)

@@ -71,6 +71,7 @@ type model struct {
 	keys      map[string]*write
 	logs      [2]record
 	walkers   []*walker
+	copied    []*copied
 	// trimming: a trim was not answered, or what it did is not durable.
 	trimming bool
 	// cut: the power has failed since the model was last compared.

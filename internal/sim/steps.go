@@ -46,11 +46,23 @@ var besides = []step{
 	{"flood", 1, (*world).flood},
 }
 
+// further are the steps of seeds that have one of these.
+var (
+	runs   = []step{{"a run of one kind", 4, (*world).run}}
+	copies = []step{{"back up", 3, (*world).backUp}, {"move to a restored backup", 2, (*world).moveHouse}}
+)
+
 // step does one thing, which d chooses.
 func (w *world) step(d *rand.Rand) {
-	may := steps
+	may := slices.Clip(steps)
 	if w.shared {
-		may = append(slices.Clip(may), besides...)
+		may = append(may, besides...)
+	}
+	if w.wide {
+		may = append(may, runs...)
+	}
+	if w.copying {
+		may = append(may, copies...)
 	}
 	all := 0
 	for _, s := range may {

@@ -182,6 +182,7 @@ func (w *world) follower(f *walker) followers.Follower {
 	}
 	switch f.name {
 	case "typed":
+		def.Filter = messages.Filter{} // its reactions say what it wants
 		def.Reactions = []followers.Reaction{
 			followers.On(func(t *followers.Turn, e deposit) error {
 				if tallied(e.Tag) {

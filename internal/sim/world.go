@@ -29,13 +29,19 @@ const (
 // One goroutine, the driver, owns it all but what disk.mu guards: what is
 // acknowledged of writes, and what others were told.
 type world struct {
-	seed       uint64
-	shared     bool
-	durability retinue.Durability
-	window     time.Duration // of idempotency keys
-	tally      *tally
-	system     *actor.ActorSystem
-	clock      wall
+	seed   uint64
+	shared bool
+	// wide: there are runs of events that nobody follows; copying: it is backed
+	// up. Such seeds alone draw from the steps for that, so that the seeds that
+	// are kept draw what they drew when they failed.
+	wide, copying bool
+	runs          int
+	dir           string // of an embedded store
+	durability    retinue.Durability
+	window        time.Duration // of idempotency keys
+	tally         *tally
+	system        *actor.ActorSystem
+	clock         wall
 
 	where, past string // in words, for failures
 	mem         *vfs.MemFS
@@ -117,6 +123,7 @@ func simulate(seed uint64, t *tally, s sabotage) (err error) {
 	d := dice(seed)
 	w := &world{seed: seed, shared: d.IntN(2) == 0, sabotage: s, tally: t, mem: vfs.NewCrashableMem(), model: newModel()}
 	w.configure(dice(seed, 0, 0))
+	w.widen()
 	w.clock.ns.Store(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano())
 	w.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger {
 		return slog.New(slog.DiscardHandler)
@@ -134,7 +141,7 @@ func simulate(seed uint64, t *tally, s sabotage) (err error) {
 	}()
 	lives := 2 + d.IntN(5)
 	for n := range lives {
-		w.live(n, drawCut(dice(seed, uint64(n))))
+		w.live(n, w.drawCut(n))
 	}
 	if w.tamper != nil {
 		w.tamper(w)
@@ -156,6 +163,19 @@ func (w *world) configure(d *rand.Rand) {
 	}
 }
 
+// widen decides what the seed has that others have not.
+func (w *world) widen() {
+	w.dir, w.wide, w.copying = "store", w.seed%7 == 3, w.seed%7 == 1
+	w.shared = w.shared && !w.copying
+	if w.wide {
+		for _, f := range w.walkers {
+			if f.kinds == nil {
+				f.kinds = []string{"deposit", "remark", "trace", "tally"}
+			}
+		}
+	}
+}
+
 // dice are the draws of a part of a simulation. They come from the seed and
 // the part alone, so that a replay draws the same whatever the bus does.
 func dice(seed uint64, part ...uint64) *rand.Rand {
@@ -166,7 +186,15 @@ func dice(seed uint64, part ...uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, mixed))
 }
 
-// drawCut chooses where the power fails.
+// drawCut chooses where the power fails in the nth life.
+func (w *world) drawCut(n int) cut {
+	c := drawCut(dice(w.seed, uint64(n)))
+	if d := dice(w.seed, uint64(n), 3); w.copying && d.IntN(2) == 0 {
+		c.kind, c.nth = ofCopy, 1+d.IntN(90)
+	}
+	return c
+}
+
 func drawCut(d *rand.Rand) cut {
 	c := cut{
 		kind: kinds[d.IntN(len(kinds))], nth: 1 + d.IntN(3), after: d.IntN(2) == 0,
