@@ -2,6 +2,7 @@ package retinue_test
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/retinue-go/retinue"
@@ -33,6 +34,7 @@ func TestAFollowerThatDoesNotMoveIsReportedOncePerStall(t *testing.T) {
 					retinuetest.Inject(t, bus, retinuetest.Fault{Follower: "f", Times: 1000, Do: do})
 					at := retinuetest.Append(t, bus, note{"a"})
 					time.Sleep(time.Hour)
+					synctest.Wait() // for OnStall to have returned
 					if len(stalls) != round || stalls[round-1].Name != "f" || stalls[round-1].Lag != 1 || !stalls[round-1].Stalled {
 						t.Fatalf("round %d: stalls %+v, want one more of f with a lag of 1", round, stalls)
 					}
@@ -42,6 +44,7 @@ func TestAFollowerThatDoesNotMoveIsReportedOncePerStall(t *testing.T) {
 					retinuetest.Heal(t, bus, "f")
 					retinuetest.Await(t, bus, "f", at)
 					time.Sleep(time.Hour)
+					synctest.Wait() // for OnStall to have returned
 					if f := retinuetest.StatusOf(t, bus, "f"); f.Stalled {
 						t.Errorf("round %d: status %+v is stalled after it moved on", round, f)
 					}
@@ -68,6 +71,7 @@ func TestAFollowerThatRestsIsNotStalled(t *testing.T) {
 		}
 		retinuetest.Append(t, bus, note{"bad"})
 		time.Sleep(24 * time.Hour)
+		synctest.Wait() // for OnStall to have returned
 		for name, want := range map[string]string{"idle": "idle", "paused": "paused", "parked": "parked", "filtered": "idle"} {
 			if s := retinuetest.StatusOf(t, bus, name); string(s.State) != want {
 				t.Errorf("%q is %s, the test needs it %s", name, s.State, want)
@@ -93,6 +97,7 @@ func TestACallbackThatDoesNotReturnNormallyLeavesTheWatchdogAlive(t *testing.T) 
 				}
 				retinuetest.Append(t, bus, note{"bad"})
 				time.Sleep(time.Hour)
+				synctest.Wait() // for OnStall to have returned
 				if stalled["a"] != 1 || stalled["b"] != 1 {
 					t.Errorf("stalls by follower: %v, want one each", stalled)
 				}
