@@ -66,7 +66,7 @@ func TestTurnsTellsWhatAFollowerWasGiven(t *testing.T) {
 		retinuetest.Follow(t, bus, f)
 		start := time.Now()
 		retinuetest.Append(t, bus, paid{1})
-		time.Sleep(time.Second)
+		time.Sleep(time.Minute) // what the second attempt left is on disk within a second
 		bus = retinuetest.Crash(t, bus, retinuetest.Cut{})
 		if _, err := bus.Replay(t.Context(), "f", retinue.Replay{All: true}); !errors.Is(err, errRefused) {
 			t.Errorf("replay = %v", err)
