@@ -92,7 +92,7 @@ func (w *world) moveHouse(*rand.Rand) {
 
 // checkCopies looks at what a power cut has left of copies.
 func (w *world) checkCopies() {
-	for _, c := range w.copied {
+	for _, c := range slices.Clone(w.copied) { // remove takes each out
 		_, err := w.disk.Stat(c.dir)
 		switch {
 		case err == nil:
