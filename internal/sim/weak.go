@@ -15,11 +15,14 @@ var strict retinue.Durability
 
 // synced does what ends in a sync, unless do returns false: what was answered
 // before is firm then.
-func (w *world) synced(do func() bool) {
+func (w *world) synced(do func() bool) { w.firmly(func(*write) bool { return true }, do) }
+
+// firmly is synced for some of the writes.
+func (w *world) firmly(some func(*write) bool, do func() bool) {
 	var answered []*write
 	w.note(func() {
 		for _, a := range w.writes {
-			if a.receipt != nil && !a.firm {
+			if a.receipt != nil && !a.firm && some(a) {
 				answered = append(answered, a)
 			}
 		}
@@ -37,14 +40,14 @@ func (w *world) synced(do func() bool) {
 	})
 }
 
-// durable waits until everything that was answered is durable: an interval
+// durable waits until all events that were answered are durable: an interval
 // delays the sync and does not omit it. Without durability there is nothing to
-// wait for.
+// wait for. The heads do not tell of a batch without events.
 func (w *world) durable() {
 	if w.durability.Interval == 0 {
 		return
 	}
-	w.synced(func() bool {
+	w.firmly(func(a *write) bool { return len(a.tags) > 0 }, func() bool {
 		var events, all uint64
 		w.note(func() {
 			for _, a := range w.writes {
