@@ -202,7 +202,8 @@ func (b *Bus) Await(ctx context.Context, follower string, at messages.Position) 
 // CaughtUp waits until each of the followers has durably passed everything
 // that was durable when CaughtUp was called. What they append on the way is
 // not waited for, nor that the follower was told of it: that a raw behaviour
-// has seen its *followers.CaughtUp, or Follower.CaughtUp was called. Errors: those of Await.
+// has seen its *followers.CaughtUp, or Follower.CaughtUp was called. Errors:
+// those of Await.
 func (b *Bus) CaughtUp(ctx context.Context, followers ...string) error {
 	return b.engine.CaughtUp(ctx, followers...)
 }

@@ -221,3 +221,23 @@ func spelled(model map[string]string) string {
 	}
 	return all
 }
+
+func TestLargeUpdatesOfOneRoundAreNotOneCommit(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		bus := openBus(t, inMemory())
+		large := strings.Repeat("x", 300<<10)
+		updates := make([]func(tx *retinue.Tx) error, 12)
+		for i := range updates {
+			updates[i] = func(tx *retinue.Tx) error { return tx.Append(note{large}) }
+		}
+		if err := errors.Join(round(t, bus, updates...)...); err != nil {
+			t.Fatal(err)
+		}
+		commits := bus.Metrics().RoundBytes
+		for i, n := range commits.Counts {
+			if n > 0 && (i == len(commits.Bounds) || commits.Bounds[i] > 1<<20) {
+				t.Errorf("%d commits are larger than 1 MiB, of updates of 300 KiB: %v", n, commits)
+			}
+		}
+	})
+}

@@ -8,7 +8,7 @@ import (
 
 // patience is how long the caller of an append waits before he looks at his
 // context: nearly every round is answered by then, and to wait for one channel
-// costs a third of what it costs to wait for two.
+// costs half of what it costs to wait for two.
 const patience = 5 * time.Millisecond
 
 // A round takes at most about this much; what comes later goes into the next.

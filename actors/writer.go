@@ -132,8 +132,7 @@ func (w *writer) syncNow() bool {
 }
 
 // collect writes what was placed so far into the batch. It is called before
-// anything but the application's keys goes into the batch, so that order is
-// kept.
+// anything else goes into the batch, so that order is kept.
 func (w *writer) collect() {
 	if w.written == len(w.placed) {
 		return
@@ -163,6 +162,7 @@ func transparent(j job) bool {
 // reveal has the next closure read what this round holds so far, of which only
 // so much is kept in memory.
 func (w *writer) reveal() error {
+	w.collect()
 	if w.opaque || w.batch.Size() >= roundBytes || w.store.Fence().Cause() != nil {
 		if err := w.commit(false); err != nil {
 			return err

@@ -89,8 +89,9 @@ func (s *Store) fill(ctx context.Context, p *partial, heads Heads) error {
 // verifies it before it gets its name.
 //
 // Errors: those of Open for the backup; [messages.InvalidError] where to.Dir
-// lies in it; [messages.ErrExists] where to.Dir is not empty; [messages.ErrInUse], [messages.ErrNoSpace], ctx's error, or the
-// file system's. After an error nothing is there.
+// lies in it; [messages.ErrExists] where to.Dir is not empty;
+// [messages.ErrInUse], [messages.ErrNoSpace], ctx's error, or the file
+// system's. After an error nothing is there.
 func Restore(ctx context.Context, from, to Config) error {
 	from.ReadOnly = true
 	s, err := Open(from)

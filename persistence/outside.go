@@ -27,8 +27,8 @@ func (s *Store) checkpoint(ctx context.Context, p *partial) error {
 	o := &outside{ctx: ctx, dir: p.dir}
 	s.fence.outside.Store(o)
 	defer s.fence.outside.Store(nil)
-	make := func() error { return s.db.Checkpoint(p.database()) }
-	if err := errors.Join(s.fence.await(make), o.failure()); err != nil || !p.lacksManifest() {
+	checkpoint := func() error { return s.db.Checkpoint(p.database()) }
+	if err := errors.Join(s.fence.await(checkpoint), o.failure()); err != nil || !p.lacksManifest() {
 		return err
 	}
 	if err := p.fs.RemoveAll(p.database()); err != nil {
@@ -37,7 +37,7 @@ func (s *Store) checkpoint(ctx context.Context, p *partial) error {
 	if err := s.fence.await(func() error { return s.flush(ctx) }); err != nil {
 		return err
 	}
-	return errors.Join(s.fence.await(make), o.failure())
+	return errors.Join(s.fence.await(checkpoint), o.failure())
 }
 
 // lacksManifest reports whether the copy's manifest is empty. Pebble opens a
