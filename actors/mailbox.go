@@ -120,8 +120,13 @@ func (m *mailbox) withdraw(w *waitingJob, err error) error {
 	return err
 }
 
-// admit takes in who waits, in order, as far as there is room; m is locked.
+// admit takes in who waits, in order, as far as there is room, or refuses them
+// where the bus has failed: room is then free of what failed; m is locked.
 func (m *mailbox) admit() {
+	if cause := m.fence.Cause(); cause != nil {
+		m.turnAway(&messages.FailedError{Cause: cause})
+		return
+	}
 	for len(m.waiting) > 0 {
 		w := m.waiting[0]
 		reserved, ok := m.room.take(w.weight())

@@ -291,3 +291,26 @@ func TestAClosedMailboxRefusesCallersAndThoseWhoWaitAndServesTheBus(t *testing.T
 		t.Errorf("rounds = %v, want one of the accepted job and the bus's own", got)
 	}
 }
+
+func TestRoomThatAFailureFreesTakesNobodyIn(t *testing.T) {
+	box, _ := newManual()
+	if err := box.offer(t.Context(), &fakeJob{events: 3}, true); err != nil {
+		t.Fatal(err)
+	}
+	refused := make(chan error, 1)
+	go func() { refused <- box.offer(t.Context(), &fakeJob{events: 1}, true) }()
+	for waiting := 0; waiting == 0; {
+		box.mu.Lock()
+		waiting = len(box.waiting)
+		box.mu.Unlock()
+	}
+	box.mu.Lock() // the waiter, whom the failure wakes too, comes second
+	go box.fence.Trip(errors.New("no disk"))
+	<-box.fence.Tripped()
+	box.room.give(weight{events: 3})
+	box.admit()
+	box.mu.Unlock()
+	if err := <-refused; !errors.Is(err, messages.ErrFailed) {
+		t.Errorf("who waited got %v, want ErrFailed", err)
+	}
+}
