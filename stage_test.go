@@ -336,6 +336,51 @@ func TestABatchThatIsAppliedTwiceOrdersItsEventsOnce(t *testing.T) {
 	}
 }
 
+// They are ordered in several batches of the writer.
+func TestOfManyStagedCallsThoseThatWereOrderedBeforeAreNotOrderedAgain(t *testing.T) {
+	fs := vfs.NewMem()
+	db := openDatabase(t, fs)
+	bus := sharedBus(t, db, "p")
+	first, again := db.NewBatch(), db.NewBatch()
+	var early []*retinue.Ticket
+	var before, after []string
+	for i := range 8 {
+		text := fmt.Sprint(i, strings.Repeat("-", 400<<10))
+		b := batchOf(t, db, fmt.Sprint("k", i))
+		ticket := stageInto(t, bus, b, note{text})
+		if err := again.Apply(b, nil); err != nil {
+			t.Fatal(err)
+		}
+		if i%3 == 1 {
+			if err := first.Apply(b, nil); err != nil {
+				t.Fatal(err)
+			}
+			before, early = append(before, text), append(early, ticket)
+		} else {
+			after = append(after, text)
+		}
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	commitBatch(t, first)
+	bus.Poke(early...)
+	for _, ticket := range early {
+		if _, err := ticket.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	commitBatch(t, again)
+	closeBus(t, bus)
+	bus = sharedBus(t, db, "p")
+	wantTexts(t, bus, messages.Permanent, append(before, after...)...)
+	for key := range keysOf(t, db) {
+		if strings.HasPrefix(key, "p\x00\x01U") {
+			t.Errorf("%q is still staged", key)
+		}
+	}
+}
+
 // Trap 23: fixed prefixes and a global counter allowed one log per database.
 func TestBusesWithDifferentPrefixesDoNotSeeEachOther(t *testing.T) {
 	db := openDatabase(t, vfs.NewMem())

@@ -61,6 +61,15 @@ func (k *keyWindow) find(w *writer, key []byte, digest [16]byte) (*messages.Rece
 	return &known.Receipt, nil
 }
 
+// any reports whether a key in [first, last] is remembered. Asked of many keys
+// that are mostly new, it spares most of the finding.
+func (k *keyWindow) any(w *writer, first, last []byte) (bool, error) {
+	if len(k.pending) > 0 {
+		return true, nil
+	}
+	return w.store.AnyKey(k.buckets, first, last)
+}
+
 // add remembers a key with the append that it stands for.
 func (k *keyWindow) add(w *writer, key []byte, a persistence.Appended) {
 	if len(key) == 0 {

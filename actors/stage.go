@@ -176,10 +176,14 @@ func (e *Engine) orderStaged() error {
 	return j.err
 }
 
+// stagedBytes is about how much of staged calls is ordered in one batch. Pebble
+// copies and sorts a batch that is a good part of a memtable.
+const stagedBytes = 1 << 20
+
 // stagedJob orders the committed Stage calls from an id on, in batches of
-// about MaxAppendSize, until none is left. Each is deleted in
-// the batch that orders it, and remembered like an idempotency key, so that a
-// batch which is applied twice orders its events once.
+// stagedBytes, until none is left. Each is deleted in the batch that orders it,
+// and remembered like an idempotency key, so that a batch which is applied
+// twice orders its events once.
 type stagedJob struct {
 	errand
 	engine   *Engine
@@ -194,9 +198,8 @@ type stagedJob struct {
 func (j *stagedJob) weight() weight { return weight{1, eventOverhead} }
 
 func (j *stagedJob) run(w *writer) {
-	limit := w.engine.MaxAppendSize
 	for {
-		records, err := w.store.StagedRecords(j.from, limit)
+		records, err := w.store.StagedRecords(j.from, stagedBytes)
 		if err != nil {
 			j.err = w.refuse(err)
 			return
@@ -204,13 +207,19 @@ func (j *stagedJob) run(w *writer) {
 		if len(records) == 0 {
 			return
 		}
+		last := records[len(records)-1].ID
+		repeated, err := w.keys.any(w, persistence.StagedKey(records[0].ID), persistence.StagedKey(last))
+		if err != nil {
+			j.err = w.refuse(err)
+			return
+		}
 		w.needSync, w.mustSync = true, w.mustSync || j.sync
 		for i := range records {
-			if j.err = j.order(w, &records[i]); j.err != nil {
+			if j.err = j.order(w, &records[i], repeated); j.err != nil {
 				return
 			}
 		}
-		j.from = records[len(records)-1].ID
+		j.from = last
 		j.from.Counter++
 		// What is next may be much more: keep batches within bounds.
 		if err := w.commit(false); err != nil {
@@ -221,13 +230,15 @@ func (j *stagedJob) run(w *writer) {
 	}
 }
 
-func (j *stagedJob) order(w *writer, s *persistence.Staged) error {
+// order orders one call, which may have been ordered before where repeated.
+func (j *stagedJob) order(w *writer, s *persistence.Staged, repeated bool) (err error) {
 	key := persistence.StagedKey(s.ID)
-	known, err := w.keys.find(w, key, [16]byte{})
-	if err != nil {
-		return w.refuse(err)
+	var known *messages.Receipt
+	if repeated {
+		if known, err = w.keys.find(w, key, [16]byte{}); err != nil {
+			return w.refuse(err)
+		}
 	}
-	w.collect()
 	w.batch.DeleteStaged(s.ID)
 	receipt := messages.Receipt{}
 	if known != nil {

@@ -174,3 +174,18 @@ func (s *Store) Key(buckets []uint32, key []byte, oldest uint64) (*Appended, err
 	}
 	return nil, nil
 }
+
+// AnyKey reports whether one of the buckets has a key in [first, last].
+func (s *Store) AnyKey(buckets []uint32, first, last []byte) (found bool, err error) {
+	for _, bucket := range buckets {
+		upper := append(s.keys.numbered(nil, spaceKey, bucket, last...), 0)
+		err := s.walk(s.keys.numbered(nil, spaceKey, bucket, first...), upper, func(_, _ []byte) (bool, error) {
+			found = true
+			return false, nil
+		})
+		if found || err != nil {
+			return found, err
+		}
+	}
+	return false, nil
+}
