@@ -136,7 +136,7 @@ func (r *run) attempt(ctx context.Context, entries []messages.Entry, live bool, 
 	r.turn.Begin(ctx, e, tried, live)
 	err = errGoexit // if it does not come back
 	err = r.safely(call)
-	if context.Cause(ctx) == messages.ErrTimeout {
+	if r.plan.Timeout > 0 && context.Cause(ctx) == messages.ErrTimeout {
 		err = overdue(r.plan.Timeout, err)
 	}
 	events, turnErr := r.turn.End()
