@@ -111,6 +111,35 @@ func (s *screen) cut(text string, used int) string {
 	return string(runes[:room-1]) + "…"
 }
 
+// fit cuts a line, which may be painted, at a terminal's edge.
+func (s *screen) fit(line string) string {
+	if !s.terminal {
+		return line
+	}
+	room, command := s.width, false
+	for i, r := range line {
+		switch {
+		case r == '\x1b':
+			command = true
+		case command:
+			command = r != 'm'
+		case room == 0:
+			return line[:i] + s.unpaint()
+		default:
+			room--
+		}
+	}
+	return line
+}
+
+// unpaint ends a colour that was cut.
+func (s *screen) unpaint() string {
+	if !s.colours {
+		return ""
+	}
+	return "\x1b[0m"
+}
+
 // line writes one JSON value.
 func (s *screen) line(v any) error {
 	marshal := func() ([]byte, error) { return json.Marshal(v) }

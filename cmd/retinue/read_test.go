@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -41,6 +42,7 @@ var reads = [][]string{
 	{"summary", "STORE", "--type", "pay/succeeded", "--value", "Fee", "--unit", "ms", "--json"},
 	{"summary", "STORE", "--left", "pay/started", "--right", "pay/succeeded", "--happened", "--json"},
 	{"top", "STORE", "--once"},
+	{"top", "STORE", "--once", "--json"},
 }
 
 func on(store string, args []string) []string {
@@ -134,6 +136,22 @@ func TestJSONOfALogIsThatOfItsEntries(t *testing.T) {
 	}
 	if n != 33 {
 		t.Errorf("%d lines, want 33", n)
+	}
+}
+
+func TestTopTellsInJSONWhatStatsDoes(t *testing.T) {
+	dir, bus := liveShop(t)
+	for _, store := range []string{dir, shop(t)} {
+		rest(bus)
+		var top, stats retinue.Status
+		for into, args := range map[*retinue.Status][]string{&top: {"top", store, "--once", "--json"}, &stats: {"stats", store, "--json"}} {
+			if err := json.Unmarshal([]byte(must(t, args...)), into); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if top.Permanent.Head != 34 || !reflect.DeepEqual(top.Permanent, stats.Permanent) || !reflect.DeepEqual(top.Tree, stats.Tree) || len(top.Followers) != 3 {
+			t.Errorf("%+v, want %+v", top, stats)
+		}
 	}
 }
 

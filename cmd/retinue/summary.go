@@ -47,6 +47,8 @@ comes with a plot by the hour or the day, in the local time zone.`,
 			switch {
 			case joins && value != "":
 				return usagef("--value and a join are two summaries: give one")
+			case value == "" && cmd.Flags().Changed("value"):
+				return usagef("--value has no field")
 			case unit != "" && value == "":
 				return usagef("--unit is that of a --value")
 			case !joins && changed(cmd, "key", "within", "lateness", "many") != "":
@@ -61,6 +63,9 @@ comes with a plot by the hour or the day, in the local time zone.`,
 				return usagef("--unit %q is none of ns, us, ms and s", unit)
 			}
 			return f.with(cmd.Context(), args[0], reading, func(s *store) error {
+				if err := q.fitsIn(cmd.Context(), s); err != nil {
+					return err
+				}
 				return show(cmd.Context(), func(out *screen) error {
 					of.ctx, of.store, of.out = cmd.Context(), s, out
 					switch {
