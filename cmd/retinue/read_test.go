@@ -123,6 +123,20 @@ func TestASummaryOfNothingSaysSo(t *testing.T) {
 	run(t, "summary", shop(t), "--type", "no/such").wants(t, 0, "no entries\n")
 }
 
+func TestWhatIsNoNumberAndNoTimeIsLeftOutOfASummary(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "shop.db")
+	bus := openShop(t, dir, nil, errBounced)
+	if _, err := bus.Append(t.Context(), started{Sats: 7}, started{Sats: 1 << 63}, failed{Why: "NaN"}, failed{Why: "-Infinity"}, failed{Why: "3"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := bus.Close(); err != nil {
+		t.Fatal(err)
+	}
+	run(t, "summary", dir, "--type", "pay/started", "--value", "Sats", "--unit", "s").wants(t, 0, "count 1  min 7s", "1 entry has no Sats")
+	run(t, "summary", dir, "--type", "pay/failed", "--value", "Why").wants(t, 0, "count 1  min 3", "2 entries have no Why")
+	run(t, "summary", dir, "--type", "pay/failed", "--value", "Why", "--unit", "ms").wants(t, 0, "count 1  min 3ms", "2 entries have no Why")
+}
+
 func TestJSONOfALogIsThatOfItsEntries(t *testing.T) {
 	n := 0
 	for line := range strings.Lines(must(t, "log", shop(t), "--json")) {
