@@ -87,7 +87,23 @@ func (p patient) Write(b []byte) (int, error) {
 // show calls do with standard output and flushes it.
 func show(ctx context.Context, do func(*screen) error) error {
 	s := newScreen(ctx, os.Stdout)
-	return errors.Join(do(s), s.Flush())
+	err := errors.Join(do(s), s.Flush())
+	if ctx.Err() != nil {
+		s.abandon(os.Stdout)
+	}
+	return err
+}
+
+// patience is how long a terminal that takes nothing is waited for.
+const patience = time.Second
+
+// abandon ends the colour that an interrupt has cut.
+func (s *screen) abandon(f *os.File) {
+	if s.colours {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		_, _ = patient{ctx, f}.Write([]byte(s.unpaint()))
+	}
 }
 
 func (s *screen) paint(c colour, text string) string {

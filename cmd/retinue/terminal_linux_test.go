@@ -7,10 +7,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"unsafe"
+
+	"github.com/retinue-go/retinue/messages"
 )
 
 // terminal is a command in a terminal of 80 columns and 24 lines.
@@ -145,6 +148,29 @@ func TestALogFitsATerminalAndFiguresAreNotCut(t *testing.T) {
 	_, out := inTerminal(t, "NO_COLOR=1", "followers", dir).ends()
 	if !strings.Contains(out, "RESTARTS") || strings.Contains(out, "…") {
 		t.Errorf("followers are cut: %s", out)
+	}
+}
+
+func TestAnInterruptLeavesNoColourBehind(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "shop.db")
+	bus := openShop(t, dir, nil, errBounced)
+	for range 10 {
+		if _, err := bus.Append(t.Context(), slices.Repeat([]messages.Event{started{Payment: "p"}}, 1000)...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := bus.Close(); err != nil {
+		t.Fatal(err)
+	}
+	colours := regexp.MustCompile(`\x1b\[\d+m`)
+	for tries := range 20 {
+		c := inTerminal(t, "", "log", dir)
+		c.sees(fmt.Sprintf("  %d  ", 200+7*tries))
+		c.types("\x03")
+		code, rest := c.ends()
+		if all := colours.FindAllString(rest, -1); code != 130 || len(all) > 0 && all[len(all)-1] != "\x1b[0m" {
+			t.Errorf("exit %d, %q", code, rest[max(0, len(rest)-200):])
+		}
 	}
 }
 
