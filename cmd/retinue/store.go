@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -87,6 +88,9 @@ func (s *store) Entry(log messages.Log, at messages.Position) (messages.Entry, e
 // open speaks to the bus that serves target, or opens the store there.
 func (f *storeFlags) open(ctx context.Context, target string, a access) (*store, error) {
 	if strings.HasPrefix(target, "http://") || strings.HasPrefix(target, "https://") {
+		if u, err := url.Parse(target); err != nil || u.Host == "" {
+			return nil, usagef("%s names no host", target)
+		}
 		return f.served(target, admin.Connect(target, nil))
 	}
 	info, err := os.Stat(target)

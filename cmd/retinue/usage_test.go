@@ -58,6 +58,7 @@ func TestCallsThatMakeNoSenseEndWithTwo(t *testing.T) {
 		"--type: \"pay/\" names no kind": {"log", dir, "--type", "pay/"},
 		"--left: \"a/\" names no kind":   {"join", dir, "--left", "a/", "--right", "a/b"},
 		"--failed: \"/\" names no kind":  {"join", dir, "--left", "a/b", "--failed", "/"},
+		"http:// names no host":          {"stats", "http://"},
 		"--key has no field":             {"join", dir, "--left", "a/b", "--right", "a/c", "--key", ""},
 		"--value has no field":           {"summary", dir, "--value", ""},
 		"/b is named twice":              {"join", dir, "--left", "b", "--right", "/b"},
