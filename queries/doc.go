@@ -9,6 +9,6 @@
 //	}
 //
 // What is read is said by a [retinue.Query]; see there for what each of its
-// fields costs. Nothing here writes, and every function works in memory that
-// does not grow with the log.
+// fields costs. Nothing here writes, and no function works in memory that grows
+// with the log, but for [Effects], which remembers an id for each one found.
 package queries

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -140,6 +141,41 @@ func TestAnAddressWhereNobodyListensOrAnswersIsNamed(t *testing.T) {
 	run(t, "export", dying.URL, "-o", file).wants(t, 1, "the bus has ended")
 	isGone(t, file)
 	run(t, "stats", foreign.URL).wants(t, 1, "retinue: dial tcp "+strings.TrimPrefix(foreign.URL, "http://"))
+}
+
+func TestAnInterruptEndsWhatWaitsForABusThatDoesNotAnswer(t *testing.T) {
+	asked, end := make(chan struct{}, 1), make(chan struct{})
+	silent := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		asked <- struct{}{}
+		<-end
+	}))
+	defer silent.Close()
+	defer close(end)
+	for _, args := range append(slices.Clone(reads), []string{"top", "STORE"}, []string{"pause", "STORE", "mail"}, []string{"backup", "STORE", "copy"}) {
+		c := command(t, on(silent.URL, args)...)
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		<-asked
+		if err := c.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+		if state, err := c.Process.Wait(); err != nil || state.ExitCode() != 130 {
+			t.Errorf("%v: %v, %v, want exit 130", args, state, err)
+		}
+	}
+}
+
+func TestAPrefixIsForNoBusThatIsLive(t *testing.T) {
+	dir, bus := liveShop(t)
+	server := httptest.NewServer(bus.AdminHandler())
+	defer server.Close()
+	for _, store := range []string{dir, filepath.Join(dir, retinue.AdminSocket), server.URL} {
+		run(t, "pause", store, "mail", "--prefix", "other").wants(t, 2, "leave --prefix away")
+	}
+	if s := follower(bus.Status(), "mail").State; s == "paused" {
+		t.Error("the follower of the one store was paused for that of another")
+	}
 }
 
 func TestLogFollowsWhatIsAppended(t *testing.T) {

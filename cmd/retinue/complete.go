@@ -71,6 +71,28 @@ func plainUsage(cmd *cobra.Command, args []string) {
 	}
 }
 
+// helpVerb refuses what is no verb, where cobra's own ends well.
+func helpVerb(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	for _, v := range root.Commands() {
+		if v.Name() != "help" {
+			continue
+		}
+		v.RunE = func(_ *cobra.Command, args []string) error {
+			of, rest, err := root.Find(args)
+			switch {
+			case err != nil:
+				return usageError{err}
+			case len(rest) > 0:
+				return usagef("unknown command %q for %q", rest[0], of.CommandPath())
+			}
+			of.InitDefaultHelpFlag()
+			of.InitDefaultVersionFlag()
+			return of.Help()
+		}
+	}
+}
+
 // group is a verb that has only those below it. It takes any argument, to say
 // which of them was meant.
 func group(cmd *cobra.Command) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -55,7 +56,11 @@ func (f *queryFlags) query() (retinue.Query, error) {
 		},
 	}
 	for _, name := range f.types {
-		q.Filter.Types = append(q.Filter.Types, typeOf(name))
+		t, err := typeOf("type", name)
+		if err != nil {
+			return q, err
+		}
+		q.Filter.Types = append(q.Filter.Types, t)
 	}
 	for _, text := range f.instances {
 		n, err := strconv.ParseUint(text, 10, 32)
@@ -75,6 +80,9 @@ func (f *queryFlags) query() (retinue.Query, error) {
 	}
 	if !q.Since.IsZero() && !q.Until.IsZero() && q.Until.Before(q.Since) {
 		return q, usagef("--since %v is after --until %v", &f.since, &f.until)
+	}
+	if since, until := q.Filter.HappenedSince, q.Filter.HappenedUntil; !since.IsZero() && !until.IsZero() && until.Before(since) {
+		return q, usagef("--happened-since %v is after --happened-until %v", &f.happenedSince, &f.happenedUntil)
 	}
 	return q, nil
 }
@@ -108,13 +116,16 @@ func parseID(text string) (uint64, error) {
 	return n, nil
 }
 
-// typeOf reads "module/kind".
-func typeOf(name string) messages.Type {
+// typeOf reads "module/kind", or the kind alone, that a flag was given.
+func typeOf(flag, name string) (messages.Type, error) {
 	module, kind, found := strings.Cut(name, "/")
 	if !found {
-		return messages.Type{Kind: name}
+		module, kind = "", name
 	}
-	return messages.Type{Module: module, Kind: kind}
+	if kind == "" {
+		return messages.Type{}, usagef("--%s: %q names no kind", flag, name)
+	}
+	return messages.Type{Module: module, Kind: kind}, nil
 }
 
 func place(log messages.Log, id uint64) messages.Position {
@@ -122,6 +133,15 @@ func place(log messages.Log, id uint64) messages.Position {
 		return messages.EventID(id)
 	}
 	return messages.TrimmableID(id)
+}
+
+// fitsIn is fits for a store.
+func (f *queryFlags) fitsIn(ctx context.Context, s *store) error {
+	status, err := s.Status(ctx)
+	if err != nil {
+		return err
+	}
+	return f.fits(status)
 }
 
 // fits refuses a range that begins behind the log, or ends before it: nothing

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -53,6 +54,9 @@ func (f *joinFlags) joining(q retinue.Query) (*joining, error) {
 	if f.left == "" || len(f.rights)+len(f.failed) == 0 {
 		return nil, usagef("a join needs --left, and --right or --failed")
 	}
+	if f.key == "" {
+		return nil, usagef("--key has no field")
+	}
 	if f.within.Duration <= 0 {
 		return nil, usagef("--within %v is not above 0", f.within.Duration)
 	}
@@ -67,14 +71,24 @@ func (f *joinFlags) joining(q retinue.Query) (*joining, error) {
 		w.Time = join.Event
 	}
 	j := &joining{matcher: join.NewMatcher(w), query: q, key: field(f.key), rights: map[messages.Type]bool{}}
-	j.query.Filter.Types = []messages.Type{typeOf(f.left)}
-	for _, rights := range [][]string{f.rights, f.failed} {
-		for _, name := range rights {
-			t := typeOf(name)
-			if _, twice := j.rights[t]; twice || name == f.left {
+	left, err := typeOf("left", f.left)
+	if err != nil {
+		return nil, err
+	}
+	j.query.Filter.Types = []messages.Type{left}
+	for _, side := range []struct {
+		flag  string
+		names []string
+	}{{"right", f.rights}, {"failed", f.failed}} {
+		for _, name := range side.names {
+			t, err := typeOf(side.flag, name)
+			if err != nil {
+				return nil, err
+			}
+			if slices.Contains(j.query.Filter.Types, t) {
 				return nil, usagef("%s is named twice", name)
 			}
-			j.rights[t] = len(j.rights) >= len(f.rights)
+			j.rights[t] = side.flag == "failed"
 			j.query.Filter.Types = append(j.query.Filter.Types, t)
 		}
 	}
@@ -176,6 +190,9 @@ unmatched.`,
 				return err
 			}
 			return f.with(cmd.Context(), args[0], reading, func(s *store) error {
+				if err := q.fitsIn(cmd.Context(), s); err != nil {
+					return err
+				}
 				return show(cmd.Context(), func(out *screen) error { return printJoin(cmd.Context(), out, s, joining, asJSON) })
 			})
 		},

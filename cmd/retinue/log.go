@@ -167,7 +167,7 @@ func (l *logLines) print(out *screen, e messages.Entry) error {
 	head := fmt.Sprintf("%6d  %s  ", id, stamp(e.Ordered))
 	about := clean(e.Type.String()) + marks(e)
 	used := len(head) + len([]rune(about)) + 2
-	_, err = fmt.Fprintf(out, "%s%s  %s\n", out.paint(dim, head), out.paint(cyan, about), out.cut(payloadText(e), used))
+	_, err = fmt.Fprintln(out, out.fit(out.paint(dim, head)+out.paint(cyan, about)+"  "+out.cut(payloadText(e), used)))
 	return err
 }
 

@@ -133,6 +133,7 @@ STORE is one of
 		root.AddCommand(verbs...)
 	}
 	root.InitDefaultCompletionCmd()
+	helpVerb(root)
 	for _, v := range root.Commands() {
 		if v.Name() == "completion" {
 			group(v)

@@ -87,7 +87,23 @@ func (p patient) Write(b []byte) (int, error) {
 // show calls do with standard output and flushes it.
 func show(ctx context.Context, do func(*screen) error) error {
 	s := newScreen(ctx, os.Stdout)
-	return errors.Join(do(s), s.Flush())
+	err := errors.Join(do(s), s.Flush())
+	if ctx.Err() != nil {
+		s.abandon(os.Stdout)
+	}
+	return err
+}
+
+// patience is how long a terminal that takes nothing is waited for.
+const patience = time.Second
+
+// abandon ends the colour that an interrupt has cut.
+func (s *screen) abandon(f *os.File) {
+	if s.colours {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		_, _ = patient{ctx, f}.Write([]byte(s.unpaint()))
+	}
 }
 
 func (s *screen) paint(c colour, text string) string {
@@ -109,6 +125,35 @@ func (s *screen) cut(text string, used int) string {
 	}
 	runes := []rune(text)
 	return string(runes[:room-1]) + "…"
+}
+
+// fit cuts a line, which may be painted, at a terminal's edge.
+func (s *screen) fit(line string) string {
+	if !s.terminal {
+		return line
+	}
+	room, command := s.width, false
+	for i, r := range line {
+		switch {
+		case r == '\x1b':
+			command = true
+		case command:
+			command = r != 'm'
+		case room == 0:
+			return line[:i] + s.unpaint()
+		default:
+			room--
+		}
+	}
+	return line
+}
+
+// unpaint ends a colour that was cut.
+func (s *screen) unpaint() string {
+	if !s.colours {
+		return ""
+	}
+	return "\x1b[0m"
 }
 
 // line writes one JSON value.

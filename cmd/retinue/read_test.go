@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -41,6 +42,7 @@ var reads = [][]string{
 	{"summary", "STORE", "--type", "pay/succeeded", "--value", "Fee", "--unit", "ms", "--json"},
 	{"summary", "STORE", "--left", "pay/started", "--right", "pay/succeeded", "--happened", "--json"},
 	{"top", "STORE", "--once"},
+	{"top", "STORE", "--once", "--json"},
 }
 
 func on(store string, args []string) []string {
@@ -121,6 +123,20 @@ func TestASummaryOfNothingSaysSo(t *testing.T) {
 	run(t, "summary", shop(t), "--type", "no/such").wants(t, 0, "no entries\n")
 }
 
+func TestWhatIsNoNumberAndNoTimeIsLeftOutOfASummary(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "shop.db")
+	bus := openShop(t, dir, nil, errBounced)
+	if _, err := bus.Append(t.Context(), started{Sats: 7}, started{Sats: 1 << 63}, failed{Why: "NaN"}, failed{Why: "-Infinity"}, failed{Why: "3"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := bus.Close(); err != nil {
+		t.Fatal(err)
+	}
+	run(t, "summary", dir, "--type", "pay/started", "--value", "Sats", "--unit", "s").wants(t, 0, "count 1  min 7s", "1 entry has no Sats")
+	run(t, "summary", dir, "--type", "pay/failed", "--value", "Why").wants(t, 0, "count 1  min 3", "2 entries have no Why")
+	run(t, "summary", dir, "--type", "pay/failed", "--value", "Why", "--unit", "ms").wants(t, 0, "count 1  min 3ms", "2 entries have no Why")
+}
+
 func TestJSONOfALogIsThatOfItsEntries(t *testing.T) {
 	n := 0
 	for line := range strings.Lines(must(t, "log", shop(t), "--json")) {
@@ -134,6 +150,22 @@ func TestJSONOfALogIsThatOfItsEntries(t *testing.T) {
 	}
 	if n != 33 {
 		t.Errorf("%d lines, want 33", n)
+	}
+}
+
+func TestTopTellsInJSONWhatStatsDoes(t *testing.T) {
+	dir, bus := liveShop(t)
+	for _, store := range []string{dir, shop(t)} {
+		rest(bus)
+		var top, stats retinue.Status
+		for into, args := range map[*retinue.Status][]string{&top: {"top", store, "--once", "--json"}, &stats: {"stats", store, "--json"}} {
+			if err := json.Unmarshal([]byte(must(t, args...)), into); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if top.Permanent.Head != 34 || !reflect.DeepEqual(top.Permanent, stats.Permanent) || !reflect.DeepEqual(top.Tree, stats.Tree) || len(top.Followers) != 3 {
+			t.Errorf("%+v, want %+v", top, stats)
+		}
 	}
 }
 

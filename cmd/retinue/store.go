@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -33,6 +34,8 @@ const (
 // store is a bus to speak to: another process's, or one over a closed store.
 type store struct {
 	*admin.Client
+	// ctx of the verb; see Entry.
+	ctx context.Context
 	// live is true for another process's.
 	live  bool
 	close func() error
@@ -56,16 +59,39 @@ func (f *storeFlags) with(ctx context.Context, target string, a access, do func(
 	if err != nil {
 		return err
 	}
+	s.ctx = ctx
 	err = do(s)
 	s.Client.Close()
 	return errors.Join(err, s.close())
 }
 
+// Entry is that of the client, and ends with the verb, whose context a
+// [queries.Source] is not given.
+func (s *store) Entry(log messages.Log, at messages.Position) (messages.Entry, error) {
+	type answer struct {
+		entry messages.Entry
+		err   error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		e, err := s.Client.Entry(log, at)
+		answered <- answer{e, err}
+	}()
+	select {
+	case a := <-answered:
+		return a.entry, a.err
+	case <-s.ctx.Done():
+		return messages.Entry{}, s.ctx.Err()
+	}
+}
+
 // open speaks to the bus that serves target, or opens the store there.
 func (f *storeFlags) open(ctx context.Context, target string, a access) (*store, error) {
-	none := func() error { return nil }
 	if strings.HasPrefix(target, "http://") || strings.HasPrefix(target, "https://") {
-		return &store{Client: admin.Connect(target, nil), live: true, close: none}, nil
+		if u, err := url.Parse(target); err != nil || u.Host == "" {
+			return nil, usagef("%s names no host", target)
+		}
+		return f.served(target, admin.Connect(target, nil))
 	}
 	info, err := os.Stat(target)
 	switch {
@@ -74,19 +100,27 @@ func (f *storeFlags) open(ctx context.Context, target string, a access) (*store,
 	case err != nil:
 		return nil, err
 	case info.Mode().Type() == fs.ModeSocket:
-		return &store{Client: admin.Dial(target), live: true, close: none}, nil
+		return f.served(target, admin.Dial(target))
 	case !info.IsDir():
 		return nil, fmt.Errorf("%s is a file: %w", target, messages.ErrNotStore)
 	}
 	socket := filepath.Join(target, retinue.AdminSocket)
-	if served(ctx, socket) {
-		return &store{Client: admin.Dial(socket), live: true, close: none}, nil
+	if listens(ctx, socket) {
+		return f.served(socket, admin.Dial(socket))
 	}
 	bus, closeDB, err := f.direct(target, a)
 	if err != nil {
 		return nil, f.withAdvice(err, target)
 	}
 	return &store{Client: admin.Direct(bus), close: func() error { return errors.Join(bus.Close(), closeDB()) }}, nil
+}
+
+// served is the bus of another process, which serves one store.
+func (f *storeFlags) served(where string, client *admin.Client) (*store, error) {
+	if f.prefix != "" {
+		return nil, usagef("%s serves the bus of one store: leave --prefix away", where)
+	}
+	return &store{Client: client, live: true, close: func() error { return nil }}, nil
 }
 
 // withAdvice says how a store that is in use is looked into.
@@ -101,9 +135,9 @@ func (f *storeFlags) withAdvice(err error, target string) error {
 	return fmt.Errorf("%w\n\nA program has %s open. To look into it while it runs, %s", err, target, how)
 }
 
-// served reports whether somebody listens at a socket. A process that died
+// listens reports whether somebody listens at a socket. A process that died
 // leaves one behind.
-func served(ctx context.Context, socket string) bool {
+func listens(ctx context.Context, socket string) bool {
 	if _, err := os.Lstat(socket); err != nil {
 		return false
 	}

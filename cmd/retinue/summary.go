@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -47,6 +48,8 @@ comes with a plot by the hour or the day, in the local time zone.`,
 			switch {
 			case joins && value != "":
 				return usagef("--value and a join are two summaries: give one")
+			case value == "" && cmd.Flags().Changed("value"):
+				return usagef("--value has no field")
 			case unit != "" && value == "":
 				return usagef("--unit is that of a --value")
 			case !joins && changed(cmd, "key", "within", "lateness", "many") != "":
@@ -61,15 +64,18 @@ comes with a plot by the hour or the day, in the local time zone.`,
 				return usagef("--unit %q is none of ns, us, ms and s", unit)
 			}
 			return f.with(cmd.Context(), args[0], reading, func(s *store) error {
+				if err := q.fitsIn(cmd.Context(), s); err != nil {
+					return err
+				}
 				return show(cmd.Context(), func(out *screen) error {
 					of.ctx, of.store, of.out = cmd.Context(), s, out
 					switch {
 					case joins:
 						return of.outcomes()
 					case unit != "":
-						return sumValues(&of, field(value), func(f float64) time.Duration { return time.Duration(f * float64(length)) })
+						return sumValues[time.Duration](&of, field(value), float64(length), math.MaxInt64)
 					case value != "":
-						return sumValues(&of, field(value), func(f float64) number { return number(f) })
+						return sumValues[number](&of, field(value), 1, math.MaxFloat64)
 					}
 					return of.entries()
 				})
@@ -176,7 +182,9 @@ func (s *summing) entries() error {
 	return nil
 }
 
-func sumValues[T summary.Value](s *summing, value field, unit func(float64) T) error {
+// sumValues sums up values that are given in a unit; what is further from 0
+// than most is no T.
+func sumValues[T summary.Value](s *summing, value field, unit, most float64) error {
 	var all summary.Of[T]
 	times := summary.ByTime[summary.Of[T]]{Step: s.step, Zone: time.Local}
 	without := 0
@@ -186,12 +194,13 @@ func sumValues[T summary.Value](s *summing, value field, unit func(float64) T) e
 		}
 		text, _ := value.of(e)
 		f, err := strconv.ParseFloat(text, 64)
-		if err != nil {
+		f *= unit
+		if err != nil || !(math.Abs(f) < most) { // nor NaN
 			without++
 			continue
 		}
-		all.Add(unit(f))
-		times.At(s.when(e)).Add(unit(f))
+		all.Add(T(f))
+		times.At(s.when(e)).Add(T(f))
 	}
 	if s.json {
 		return s.out.line(map[string]any{"value": value, "summary": &all, "without": without, "by_" + s.by: &times})

@@ -7,10 +7,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"unsafe"
+
+	"github.com/retinue-go/retinue/messages"
 )
 
 // terminal is a command in a terminal of 80 columns and 24 lines.
@@ -24,7 +27,14 @@ type terminal struct {
 // inTerminal starts the command.
 func inTerminal(t testing.TB, env string, args ...string) *terminal {
 	t.Helper()
+	return inTerminalOf(t, 80, 24, env, args...)
+}
+
+// inTerminalOf is inTerminal of another size.
+func inTerminalOf(t testing.TB, width, height uint16, env string, args ...string) *terminal {
+	t.Helper()
 	keys, tty := pair(t)
+	resize(t, keys, width, height)
 	c := command(t, args...)
 	c.Env = append(c.Env, "TERM=xterm", "NO_COLOR=", env)
 	c.Stdin, c.Stdout, c.Stderr = tty, tty, tty
@@ -51,7 +61,6 @@ func pair(t testing.TB) (user, program *os.File) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resize(t, user, 80, 24)
 	return user, program
 }
 
@@ -128,15 +137,40 @@ func TestColoursAreForTerminalsAndCanBeTurnedOff(t *testing.T) {
 
 func TestALogFitsATerminalAndFiguresAreNotCut(t *testing.T) {
 	dir := shop(t)
-	_, out := inTerminal(t, "NO_COLOR=1", "log", dir).ends()
-	for line := range strings.SplitSeq(strings.ReplaceAll(out, "\r", ""), "\n") {
-		if n := len([]rune(line)); n > 80 {
-			t.Errorf("%d columns: %s", n, line)
+	for _, width := range []uint16{80, 40, 20} {
+		_, out := inTerminalOf(t, width, 24, "", "log", dir).ends()
+		for line := range strings.SplitSeq(strings.ReplaceAll(out, "\r", ""), "\n") {
+			if n := len([]rune(uncoloured(line))); n > int(width) {
+				t.Errorf("%d of %d columns: %q", n, width, line)
+			}
 		}
 	}
-	_, out = inTerminal(t, "NO_COLOR=1", "followers", dir).ends()
+	_, out := inTerminal(t, "NO_COLOR=1", "followers", dir).ends()
 	if !strings.Contains(out, "RESTARTS") || strings.Contains(out, "…") {
 		t.Errorf("followers are cut: %s", out)
+	}
+}
+
+func TestAnInterruptLeavesNoColourBehind(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "shop.db")
+	bus := openShop(t, dir, nil, errBounced)
+	for range 10 {
+		if _, err := bus.Append(t.Context(), slices.Repeat([]messages.Event{started{Payment: "p"}}, 1000)...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := bus.Close(); err != nil {
+		t.Fatal(err)
+	}
+	colours := regexp.MustCompile(`\x1b\[\d+m`)
+	for tries := range 20 {
+		c := inTerminal(t, "", "log", dir)
+		c.sees(fmt.Sprintf("  %d  ", 200+7*tries))
+		c.types("\x03")
+		code, rest := c.ends()
+		if all := colours.FindAllString(rest, -1); code != 130 || len(all) > 0 && all[len(all)-1] != "\x1b[0m" {
+			t.Errorf("exit %d, %q", code, rest[max(0, len(rest)-200):])
+		}
 	}
 }
 
@@ -186,7 +220,7 @@ func TestTopGoesByTheTerminalAndGivesItBack(t *testing.T) {
 		c.sees(home)
 		frame, _, _ := strings.Cut(c.screen.String(), home)
 		for row := range strings.SplitSeq(frame, "\r\n") {
-			if row = regexp.MustCompile(`\x1b\[[^A-Za-z]*[A-Za-z]`).ReplaceAllString(row, ""); len([]rune(row)) > 50 && strings.Contains(row, "idle") {
+			if row = uncoloured(row); len([]rune(row)) > 50 {
 				t.Errorf("%d columns: %s", len([]rune(row)), row)
 			}
 		}
@@ -196,6 +230,37 @@ func TestTopGoesByTheTerminalAndGivesItBack(t *testing.T) {
 			t.Errorf("%q: exit %d, %q", keys, code, rest)
 		}
 	}
+}
+
+func TestTopFitsANarrowTerminal(t *testing.T) {
+	dir, _ := liveShop(t)
+	for _, env := range []string{"", "NO_COLOR=1"} {
+		c := inTerminalOf(t, 40, 12, env, "top", dir, "--every", "100ms") // whose path alone is longer
+		c.sees(home)
+		c.sees(home)
+		c.sees(home)
+		frame, _, _ := strings.Cut(c.screen.String(), home)
+		for !strings.Contains(c.screen.String(), home) {
+			c.read()
+			frame, _, _ = strings.Cut(c.screen.String(), home)
+		}
+		rows := strings.Split(uncoloured(frame), "\r\n")
+		if len(rows) != 12 {
+			t.Errorf("%d rows: %q", len(rows), rows)
+		}
+		for _, row := range rows {
+			if n := len([]rune(row)); n > 40 {
+				t.Errorf("%d columns: %q", n, row)
+			}
+		}
+		c.types("q")
+		c.ends()
+	}
+}
+
+// uncoloured is text without the commands to a terminal in it.
+func uncoloured(text string) string {
+	return regexp.MustCompile(`\x1b\[[^A-Za-z]*[A-Za-z]`).ReplaceAllString(text, "")
 }
 
 const home = "\x1b[H"

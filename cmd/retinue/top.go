@@ -16,7 +16,7 @@ import (
 
 func topVerb() *cobra.Command {
 	var f storeFlags
-	var once bool
+	var once, asJSON bool
 	every := duration{time.Second}
 	cmd := &cobra.Command{
 		Use:   "top STORE",
@@ -24,14 +24,15 @@ func topVerb() *cobra.Command {
 		Long: `Watch a live bus: heads, entries per second, the lag of each follower over the
 last looks, and the tree of actors with its restarts. q or Ctrl-C ends it.`,
 		Example: `  retinue top wallet.db
-  retinue top wallet.db --once    # one look, for scripts`,
+  retinue top wallet.db --once    # one look, for scripts
+  retinue top wallet.db --json | jq -c '.followers[] | {name, lag}'`,
 		Args: wants(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if every.Duration < 100*time.Millisecond {
 				return usagef("--every %v is under 100ms", every.Duration)
 			}
 			return f.with(cmd.Context(), args[0], reading, func(s *store) error {
-				t := &top{store: s, name: args[0], lags: map[string][]uint64{}}
+				t := &top{store: s, name: args[0], json: asJSON, lags: map[string][]uint64{}}
 				out := newScreen(cmd.Context(), os.Stdout)
 				if once || !s.live {
 					if err := t.look(cmd.Context(), out); err != nil {
@@ -45,6 +46,7 @@ last looks, and the tree of actors with its restarts. q or Ctrl-C ends it.`,
 	}
 	f.add(cmd)
 	cmd.Flags().BoolVar(&once, "once", false, "look once and end")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "the whole status of each look, in JSON, a look a line")
 	cmd.Flags().Var(&every, "every", "`duration` between two looks")
 	return cmd
 }
@@ -56,6 +58,7 @@ const looks = 30
 type top struct {
 	store *store
 	name  string
+	json  bool
 	// watching: more looks follow.
 	watching bool
 	// last look, to tell rates.
@@ -82,7 +85,7 @@ func (t *top) watch(ctx context.Context, out *screen, every time.Duration) error
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	var quit <-chan error
-	if out.terminal {
+	if out.terminal && !t.json {
 		fmt.Fprint(out, enterScreen)
 		defer func() { fmt.Fprint(os.Stdout, leaveScreen) }()
 		var restore func()
@@ -141,6 +144,9 @@ func (t *top) look(ctx context.Context, out *screen) error {
 	if err != nil {
 		return err
 	}
+	if t.json {
+		return out.line(s)
+	}
 	now := time.Now()
 	elapsed := now.Sub(t.at).Seconds()
 	first := t.at.IsZero() // there is no rate yet
@@ -176,6 +182,9 @@ func (t *top) show(out *screen, rows []string) {
 	}
 	if len(rows) >= out.height {
 		rows = append(rows[:out.height-1:out.height-1], out.paint(dim, "…"))
+	}
+	for i, row := range rows {
+		rows[i] = out.fit(row)
 	}
 	fmt.Fprint(out, home, strings.Join(rows, clearLine+"\r\n"), clearLine, clearRest)
 }

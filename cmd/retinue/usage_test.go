@@ -51,6 +51,17 @@ func TestCallsThatMakeNoSenseEndWithTwo(t *testing.T) {
 		"--min-entries -1 is below 0":    {"trim", dir, "--min-entries", "-1"},
 		"--instance: \"4294967296\" is":  {"log", dir, "--instance", "4294967296"},
 		"--from: \"1.5\" is no id":       {"log", dir, "--from", "1.5"},
+		"unknown command \"nope\"":       {"help", "nope"},
+		"for \"retinue parked\"":         {"help", "parked", "nope"},
+		"for \"retinue log\"":            {"help", "log", "shop.db"},
+		"is after --happened-until":      {"log", dir, "--happened-since", "today", "--happened-until", "yesterday"},
+		"--type: \"pay/\" names no kind": {"log", dir, "--type", "pay/"},
+		"--left: \"a/\" names no kind":   {"join", dir, "--left", "a/", "--right", "a/b"},
+		"--failed: \"/\" names no kind":  {"join", dir, "--left", "a/b", "--failed", "/"},
+		"http:// names no host":          {"stats", "http://"},
+		"--key has no field":             {"join", dir, "--left", "a/b", "--right", "a/c", "--key", ""},
+		"--value has no field":           {"summary", dir, "--value", ""},
+		"/b is named twice":              {"join", dir, "--left", "b", "--right", "/b"},
 		"--from: \"-1\" is no id":        {"log", dir, "--from", "-1"},
 		"--min-age: \"-1h\" is no":       {"trim", dir, "--min-age", "-1h"},
 	} {
@@ -89,6 +100,8 @@ func TestWhatIsNotThereEndsWithThree(t *testing.T) {
 		{"whose head is 34", []string{"show", dir, "34"}},
 		{"whose last is 33", []string{"log", dir, "--from", "34"}},
 		{"whose last is 33", []string{"seek", dir, "mail", "--to", "99", "-y"}},
+		{"whose last is 33", []string{"join", dir, "--left", "pay/started", "--right", "pay/failed", "--from", "34"}},
+		{"whose last is 33", []string{"summary", dir, "--from", "34"}},
 		{"is not parked by mail", []string{"parked", "show", dir, "mail", "2"}},
 		{"is not parked by mail", []string{"parked", "drop", dir, "mail", "2", "-y"}},
 	} {
@@ -101,6 +114,7 @@ func TestWhatIsNotThereEndsWithThree(t *testing.T) {
 	must(t, "trim", dir, "--min-age", "0s", "--min-entries", "5", "--yes")
 	run(t, "log", dir, "--log", "trimmable", "--from", "2").wants(t, 3, "trimmable entry 2 is below the horizon 41")
 	run(t, "log", dir, "--log", "trimmable", "--to", "40").wants(t, 3, "trimmable entry 40 is below the horizon 41")
+	run(t, "summary", dir, "--log", "trimmable", "--to", "40").wants(t, 3, "trimmable entry 40 is below the horizon 41")
 	run(t, "log", dir, "--log", "trimmable", "--to", "41").wants(t, 0, "ledger/booked")
 	run(t, "show", dir, "2", "--log", "trimmable").wants(t, 3, "below the horizon")
 	run(t, "show", dir, "2").wants(t, 0, "pay/succeeded", "trimmed")

@@ -25,6 +25,7 @@ var (
 		"2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02",
 		"20060102T150405Z07:00", "20060102T150405", "20060102", "2006/01/02 15:04:05", "2006/01/02",
 		time.RFC1123Z, time.RFC1123, time.RFC850, time.UnixDate, time.ANSIC,
+		"Mon Jan _2 03:04:05 PM MST 2006", "Mon _2 Jan 15:04:05 MST 2006",
 	}
 	clockForms = []string{"15:04:05", "15:04"}
 )
@@ -77,9 +78,10 @@ func parseMoment(text string, now time.Time) (time.Time, error) {
 		whole := int64(f)
 		return time.Unix(whole, int64((f-float64(whole))*1e9)).In(now.Location()), nil
 	}
+	upper := strings.ToUpper(monotonic.ReplaceAllString(text, "")) // RFC 3339 may be in small letters
 	for _, form := range dayForms {
-		if t, err := time.ParseInLocation(form, text, now.Location()); err == nil {
-			return t, nil
+		if t, err := time.ParseInLocation(form, upper, now.Location()); err == nil {
+			return t, knownZone(t, now, form)
 		}
 	}
 	for _, form := range clockForms {
@@ -88,6 +90,20 @@ func parseMoment(text string, now time.Time) (time.Time, error) {
 		}
 	}
 	return time.Time{}, fmt.Errorf("%q is no time: give %s", text, momentForms)
+}
+
+// monotonic is what Go prints behind the moment of now.
+var monotonic = regexp.MustCompile(` m=[+-][\d.]+$`)
+
+// knownZone refuses the name of a zone that is not the local one, nor UTC: what
+// it stands for is not known here, and package time takes it for UTC.
+func knownZone(t, now time.Time, form string) error {
+	name, offset := t.Zone()
+	if !strings.Contains(form, "MST") || strings.Contains(form, "-0700") || offset != 0 ||
+		t.Location() == time.UTC || t.Location() == now.Location() || name == "GMT" {
+		return nil
+	}
+	return fmt.Errorf("it is not known here what time %q is: give the zone as in 2026-01-31T15:04:05+02:00", name)
 }
 
 var days = regexp.MustCompile(`^(?:(\d+)w)?(?:(\d+)d)?(.*)$`)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -30,6 +31,11 @@ func TestTimesAreReadInAnyCommonForm(t *testing.T) {
 		"20260131":                         time.Date(2026, 1, 31, 0, 0, 0, 0, zone),
 		"2026/01/31":                       time.Date(2026, 1, 31, 0, 0, 0, 0, zone),
 		"Sat, 31 Jan 2026 15:04:05 GMT":    time.Date(2026, 1, 31, 15, 4, 5, 0, time.UTC),
+		"2026-01-31t15:04:05z":             time.Date(2026, 1, 31, 15, 4, 5, 0, time.UTC),
+		"Sat Jan 31 15:04:05 UTC 2026":     time.Date(2026, 1, 31, 15, 4, 5, 0, time.UTC),
+		"Sat Jan 31 03:04:05 PM UTC 2026":  time.Date(2026, 1, 31, 15, 4, 5, 0, time.UTC),
+		"Sat 31 Jan 15:04:05 UTC 2026":     time.Date(2026, 1, 31, 15, 4, 5, 0, time.UTC),
+		"Sun  1 Feb 15:04:05 GMT 2026":     time.Date(2026, 2, 1, 15, 4, 5, 0, time.UTC),
 		"tomorrow":                         time.Date(2026, 3, 2, 0, 0, 0, 0, zone),
 		"2h":                               now.Add(-2 * time.Hour),
 		"2h ago":                           now.Add(-2 * time.Hour),
@@ -46,6 +52,30 @@ func TestTimesAreReadInAnyCommonForm(t *testing.T) {
 		if got, err := parseMoment(text, now); err == nil {
 			t.Errorf("%q: %v, want an error", text, got)
 		}
+	}
+}
+
+func TestATimeIsReadAsGoPrintsTheOneOfNow(t *testing.T) {
+	now := time.Now()
+	if got, err := parseMoment(now.String(), now); err != nil || !got.Equal(now) {
+		t.Errorf("%q: %v, %v", now, got, err)
+	}
+}
+
+func TestAZoneOfAnotherPlaceIsRefusedAndNotTakenForUTC(t *testing.T) {
+	zone, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2026, 3, 1, 12, 30, 0, 0, zone)
+	for _, text := range []string{"Sat Jan 31 15:04:05 EST 2026", "2026-01-31 15:04:05 PST", "Sat, 31 Jan 2026 15:04:05 MSK"} {
+		if got, err := parseMoment(text, now); err == nil || !strings.Contains(err.Error(), "+02:00") {
+			t.Errorf("%q: %v, %v, want an error that says how to give a zone", text, got, err)
+		}
+	}
+	want := time.Date(2026, 1, 31, 14, 4, 5, 0, time.UTC)
+	if got, err := parseMoment("Sat Jan 31 15:04:05 CET 2026", now); err != nil || !got.Equal(want) {
+		t.Errorf("the local zone: %v, %v, want %v", got, err, want)
 	}
 }
 
