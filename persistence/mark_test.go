@@ -168,6 +168,15 @@ func TestVerifyFindsWhatContradictsItself(t *testing.T) {
 			check(b.DeleteRange(s.keys.permanentID(nil, 3), s.keys.permanentID(nil, 4), nil))
 			check(b.Set(s.keys.permanent(nil, 3, 3, 3, 9), []byte{0}, nil))
 		}, 2},
+		{"a name that the dictionary lost", func(s *Store, b *pebble.Batch) {
+			check(b.Delete(s.keys.numbered(nil, spaceType, 1), nil))
+		}, 1},
+		{"a gap in the dictionary", func(s *Store, b *pebble.Batch) {
+			check(b.Set(s.keys.numbered(nil, spaceType, 3), encodeTypeName(typeName{Module: "m", Kind: "third"}), nil))
+		}, 1},
+		{"another name in the dictionary", func(s *Store, b *pebble.Batch) {
+			check(b.Set(s.keys.numbered(nil, spaceType, 1), encodeTypeName(typeName{Module: "m", Kind: "other"}), nil))
+		}, 1},
 		{"a cursor past the head", func(s *Store, b *pebble.Batch) {
 			check(b.Set(s.keys.numbered(nil, spaceCursor, 1), (&Cursor{Name: "f", Next: 99}).append(nil), nil))
 		}, 1},
