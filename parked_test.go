@@ -318,6 +318,36 @@ func TestParkedOfAnUnknownFollower(t *testing.T) {
 	})
 }
 
+// The loop held an iterator of the database, for which Close waited for ever.
+func TestCloseFromALoopOverParkedEntriesReturns(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		bus := openBus(t, inMemory())
+		mustFollow(t, bus, refusing("f", followers.Poison{Action: followers.Park, After: 1}))
+		putTexts(t, bus, "bad", "bad", "bad")
+		if err := bus.CaughtUp(t.Context(), "f"); err != nil {
+			t.Fatal(err)
+		}
+		seen := 0
+		for p, err := range bus.Parked("f") {
+			if err != nil {
+				wantError(t, err, messages.ErrClosed)
+				break
+			}
+			if seen++; p.ID != uint64(seen) {
+				t.Errorf("parked entry %d, want %d", p.ID, seen)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			if err := bus.Shutdown(ctx); err != nil {
+				t.Fatalf("close: %v", err)
+			}
+			cancel()
+		}
+		if seen == 0 {
+			t.Error("nothing is parked")
+		}
+	})
+}
+
 func TestManyParkedEntriesAreListedInOrder(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		bus := retinuetest.Open(t, nil)

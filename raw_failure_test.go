@@ -102,21 +102,34 @@ func wantNoBlame(t *testing.T, bus *retinue.Bus, f followers.Follower, at messag
 }
 
 func TestAPanicOfTheProducerIsAFailedIncarnation(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		bus := retinuetest.Open(t, nil)
-		at := putTexts(t, bus, "a")
-		produced := 0
-		wantNoBlame(t, bus, followers.Follower{Name: "f", Props: actor.PropsFromProducer(func() actor.Actor {
-			if produced++; produced < 3 {
-				panic("no actor")
-			}
-			return actor.ReceiveFunc(func(c actor.Context) {
-				if d, ok := c.Message().(*followers.Deliver); ok {
-					c.Respond(d.Done(nil))
-				}
-			})
-		})}, at, 100*time.Millisecond, 200*time.Millisecond)
+	answers := actor.ReceiveFunc(func(c actor.Context) {
+		if d, ok := c.Message().(*followers.Deliver); ok {
+			c.Respond(d.Done(nil))
+		}
 	})
+	for name, escape := range escapes {
+		for where, props := range map[string]func(try func()) *actor.Props{
+			"the producer": func(try func()) *actor.Props {
+				return actor.PropsFromProducer(func() actor.Actor { try(); return answers })
+			},
+			"what runs with its actor's name taken": func(try func()) *actor.Props {
+				return actor.PropsFromFunc(answers, actor.WithOnInit(func(actor.Context) { try() }))
+			},
+		} {
+			t.Run(name+" of "+where, func(t *testing.T) {
+				inBubble(t, func(t *testing.T) {
+					bus := retinuetest.Open(t, nil)
+					at := putTexts(t, bus, "a")
+					produced := 0
+					wantNoBlame(t, bus, followers.Follower{Name: "f", Props: props(func() {
+						if produced++; produced < 3 {
+							escape()
+						}
+					})}, at, 100*time.Millisecond, 200*time.Millisecond)
+				})
+			})
+		}
+	}
 }
 
 func TestABehaviourThatNeverStartsSpendsItsBudget(t *testing.T) {

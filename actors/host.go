@@ -6,7 +6,6 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/retinue-go/retinue/followers"
-	"github.com/retinue-go/retinue/messages"
 )
 
 type (
@@ -77,14 +76,29 @@ func (h *host) started(c actor.Context) {
 	t := h.run.tracker
 	h.run.self = c.Self()
 	if h.run.plan.Props != nil {
-		props := h.run.plan.Props.Clone(actor.WithReceiverMiddleware(shield(h.run)), actor.WithSpawnMiddleware(shieldChildren(t)))
-		h.run.child = spawn(c, props, "actor")
+		h.spawnActor(c)
 	}
 	t.mu.Lock()
 	t.host, t.present = c.Self(), h.run
 	t.mu.Unlock()
 	t.turnOver()
 	h.wake(c)
+}
+
+// spawnActor makes the user's actor. What Props run on the way may panic, or
+// exit, and leave the actor's name taken.
+func (h *host) spawnActor(c actor.Context) {
+	const name = "actor"
+	props := h.run.plan.Props.Clone(
+		actor.WithReceiverMiddleware(shield(h.run)), actor.WithSpawnMiddleware(shieldChildren(h.run.tracker)))
+	err := h.run.apart(func() error {
+		h.run.child = spawn(c, props, name)
+		return nil
+	})
+	if err != nil {
+		c.ActorSystem().ProcessRegistry.Remove(actor.NewPID(c.Self().Address, c.Self().Id+"/"+name))
+		panic(err)
+	}
 }
 
 // wake starts a run, or has the wake-up wait: for the end of the run under
@@ -140,11 +154,7 @@ func (h *host) ended(c actor.Context, o outcome) {
 // HandleFailure implements [actor.SupervisorStrategy] for the user's actor:
 // it is stopped, and its failure is its turn's.
 func (h *host) HandleFailure(_ *actor.ActorSystem, s actor.Supervisor, child *actor.PID, _ *actor.RestartStatistics, reason, _ any) {
-	if err, ok := reason.(*messages.PanicError); ok {
-		h.failure = err
-	} else {
-		h.failure = &messages.PanicError{Value: reason}
-	}
+	h.failure = panicked(reason)
 	s.StopChildren(child)
 }
 

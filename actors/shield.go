@@ -27,6 +27,14 @@ func apart(call func() error) error {
 	return <-done
 }
 
+// panicked is what an actor has panicked with: what apart returned, or a value.
+func panicked(reason any) error {
+	if err, ok := reason.(*messages.PanicError); ok {
+		return err
+	}
+	return &messages.PanicError{Value: reason}
+}
+
 // apart is apart for the user's reactions.
 func (r *run) apart(call func() error) error {
 	return apart(func() error {

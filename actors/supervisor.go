@@ -8,7 +8,6 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/retinue-go/retinue/followers"
-	"github.com/retinue-go/retinue/messages"
 	"github.com/retinue-go/retinue/persistence"
 )
 
@@ -76,9 +75,10 @@ func (s *supervisor) Receive(c actor.Context) {
 }
 
 // HandleFailure implements [actor.SupervisorStrategy]: a host panics on a
-// broken invariant only; it is stopped like one whose run failed.
+// broken invariant, or where the user's actor cannot be made; it is stopped like
+// one whose run failed.
 func (s *supervisor) HandleFailure(_ *actor.ActorSystem, sup actor.Supervisor, child *actor.PID, _ *actor.RestartStatistics, reason, _ any) {
-	s.note(&messages.PanicError{Value: reason})
+	s.note(panicked(reason))
 	s.verdict = s.decide()
 	s.logFailure(outcome{err: s.tracker.snapshot().lastErr, decision: s.verdict})
 	sup.StopChildren(child)

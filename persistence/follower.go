@@ -1,6 +1,7 @@
 package persistence
 
 import (
+	"bytes"
 	"encoding/binary"
 	"iter"
 	"time"
@@ -180,24 +181,55 @@ func decodeParked(id uint64, b []byte) (Parked, error) {
 }
 
 // ParkedEntries yields what a follower has parked or skipped from id on,
-// ascending. Errors: [messages.CorruptError], [messages.ErrClosed].
+// ascending, read in pieces: who is given one may take his time, and close the
+// store. Errors: [messages.CorruptError], [messages.ErrClosed].
 func (s *Store) ParkedEntries(number uint32, from uint64) iter.Seq2[Parked, error] {
 	return func(yield func(Parked, error) bool) {
-		more := true
-		_, upper := s.keys.numberedBounds(spaceParked, number)
-		err := s.walk(s.keys.parked(nil, number, from), upper, func(key, value []byte) (bool, error) {
-			_, behind, err := s.keys.parseNumber(key, 8)
-			if err != nil {
-				return false, err
+		for {
+			page, next, err := s.parkedPage(number, from)
+			for _, p := range page {
+				if !yield(p, nil) {
+					return
+				}
 			}
-			p, err := decodeParked(binary.BigEndian.Uint64(behind), value)
-			more = err != nil || yield(p, nil)
-			return more, err
-		})
-		if err != nil && more {
-			yield(Parked{}, err)
+			if err != nil {
+				yield(Parked{}, err)
+			}
+			if err != nil || next == 0 {
+				return
+			}
+			from = next
 		}
 	}
+}
+
+// What is read of parked entries at once.
+const (
+	parkedPageEntries = 256
+	parkedPageBytes   = 1 << 20
+)
+
+// parkedPage reads from an id on; next is where to go on, 0 at the end.
+func (s *Store) parkedPage(number uint32, from uint64) (page []Parked, next uint64, err error) {
+	_, upper := s.keys.numberedBounds(spaceParked, number)
+	size := 0
+	err = s.walk(s.keys.parked(nil, number, from), upper, func(key, value []byte) (bool, error) {
+		_, behind, err := s.keys.parseNumber(key, 8)
+		if err != nil {
+			return false, err
+		}
+		id := binary.BigEndian.Uint64(behind)
+		if len(page) == parkedPageEntries || size >= parkedPageBytes {
+			next = id
+			return false, nil
+		}
+		p, err := decodeParked(id, bytes.Clone(value))
+		if err == nil {
+			page, size = append(page, p), size+len(value)
+		}
+		return true, err
+	})
+	return page, next, err
 }
 
 // ParkedEntry returns one parked or skipped entry, nil where there is none.

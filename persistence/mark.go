@@ -67,6 +67,9 @@ func (m *marker) open(fs vfs.FS, dir string, id StoreID, readOnly bool, failed f
 	if err != nil {
 		return Heads{}, damage(path, err)
 	}
+	if len(text) != 2*markSize {
+		return Heads{}, &messages.DamagedError{File: markName, Want: fmt.Sprintf("%d bytes", 2*markSize), Got: fmt.Sprint(len(text))}
+	}
 	m.id, m.failed = id, failed
 	heads := m.read([]byte(text))
 	if readOnly {

@@ -74,6 +74,36 @@ func TestLogThatLostItsEndIsDamaged(t *testing.T) {
 	}
 }
 
+// Without its mark a store could lose the end of its log, too, and nobody would
+// know.
+func TestAMarkThatLostItsEndIsDamage(t *testing.T) {
+	for _, size := range []int{0, markSize, 2*markSize - 1} {
+		disk := vfs.NewMem()
+		s := mustOpenOn(t, disk)
+		s.Durable(placeEntries(t, s, 1, 10))
+		if err := s.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		mark, err := readFile(disk, "store/"+markName)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := writeFile(disk, "store", markName, mark[:size]); err != nil {
+			t.Fatal(err)
+		}
+		for _, readOnly := range []bool{true, false} {
+			s, err := Open(Config{Dir: "store", FS: disk, ReadOnly: readOnly})
+			var damaged *messages.DamagedError
+			if !errors.As(err, &damaged) || damaged.File != markName {
+				t.Errorf("open of a mark of %d bytes said %v, want a DamagedError of %s", size, err, markName)
+			}
+			if err == nil {
+				_ = s.Close(t.Context())
+			}
+		}
+	}
+}
+
 func TestMarkIsWrittenWithinASecondAndSurvivesATornWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		disk := vfs.NewMem()
@@ -168,6 +198,15 @@ func TestVerifyFindsWhatContradictsItself(t *testing.T) {
 			check(b.DeleteRange(s.keys.permanentID(nil, 3), s.keys.permanentID(nil, 4), nil))
 			check(b.Set(s.keys.permanent(nil, 3, 3, 3, 9), []byte{0}, nil))
 		}, 2},
+		{"a name that the dictionary lost", func(s *Store, b *pebble.Batch) {
+			check(b.Delete(s.keys.numbered(nil, spaceType, 1), nil))
+		}, 1},
+		{"a gap in the dictionary", func(s *Store, b *pebble.Batch) {
+			check(b.Set(s.keys.numbered(nil, spaceType, 3), encodeTypeName(typeName{Module: "m", Kind: "third"}), nil))
+		}, 1},
+		{"another name in the dictionary", func(s *Store, b *pebble.Batch) {
+			check(b.Set(s.keys.numbered(nil, spaceType, 1), encodeTypeName(typeName{Module: "m", Kind: "other"}), nil))
+		}, 1},
 		{"a cursor past the head", func(s *Store, b *pebble.Batch) {
 			check(b.Set(s.keys.numbered(nil, spaceCursor, 1), (&Cursor{Name: "f", Next: 99}).append(nil), nil))
 		}, 1},

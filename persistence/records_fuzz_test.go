@@ -235,6 +235,12 @@ func FuzzMark(f *testing.F) {
 		}
 		m := newMarker()
 		heads, err := m.open(fs, "", StoreID{}, false, func(err error) { t.Error(err) })
+		if len(b) != 2*markSize {
+			if !errors.Is(err, messages.ErrDamaged) {
+				t.Fatalf("open of %d bytes said %v, want ErrDamaged", len(b), err)
+			}
+			return
+		}
 		if err != nil {
 			t.Fatal(err)
 		}

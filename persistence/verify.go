@@ -15,7 +15,8 @@ type Report struct {
 	// Permanent and Trimmable are the entries that were read and decoded.
 	Permanent uint64 `json:"permanent"`
 	Trimmable uint64 `json:"trimmable"`
-	// Records are the other keys that were read.
+	// Records are the other keys that were read, but for the dictionary's and
+	// the application's.
 	Records uint64 `json:"records"`
 	// Problems found, none in a sound store: at most [MaxProblems].
 	Problems []error `json:"-"`
@@ -39,13 +40,15 @@ type verifier struct {
 	heads   Heads
 	horizon messages.TrimmableID
 	report  Report
+	// named is the highest number of the dictionary.
+	named uint32
 	// followers are the numbers that have a cursor, with their log.
 	followers map[uint32]Cursor
 }
 
 // Verify reads the whole store: ids contiguous in both logs up to the heads,
-// ordering times that never decrease, every record decodable and of a known
-// type, cursors and parked entries within bounds, staged records of this
+// ordering times that never decrease, every record decodable and of a type that
+// the dictionary names without a gap, cursors and parked entries within bounds, staged records of this
 // epoch or before, idempotency receipts below the heads. Pebble verifies the
 // checksum of every block on the way. It reports all it finds and changes
 // nothing; what is appended meanwhile is not looked at.
@@ -60,7 +63,7 @@ func (s *Store) Verify(ctx context.Context) (Report, error) {
 	v := &verifier{store: s, snap: s.db.NewSnapshot(), followers: map[uint32]Cursor{}}
 	defer v.snap.Close()
 	for _, part := range []func(context.Context) error{
-		v.marks, v.permanent, v.trimmable, v.cursors, v.perFollower, v.staged, v.receipts,
+		v.marks, v.dictionary, v.permanent, v.trimmable, v.cursors, v.perFollower, v.staged, v.receipts, v.application,
 	} {
 		if err := part(ctx); err != nil {
 			return v.report, err
@@ -127,6 +130,35 @@ func (v *verifier) marks(context.Context) error {
 		v.wrong("horizon", "%v is above the head %v", v.horizon, v.heads.Trimmable)
 	}
 	return err
+}
+
+// dictionary checks that type numbers are contiguous from 1, and name what they
+// name in memory.
+func (v *verifier) dictionary(ctx context.Context) error {
+	return v.walk(ctx, spaceType, func(key, value []byte) {
+		number, _, err := v.store.keys.parseNumber(key, 0)
+		var name typeName
+		if err == nil {
+			name, err = decodeTypeName(value)
+		}
+		if err != nil {
+			v.problem(err)
+			return
+		}
+		if number != v.named+1 {
+			v.wrong("dictionary", "type %d follows %d", number, v.named)
+		}
+		v.named = number
+		if known, ok := v.store.types.name(number); ok && known != name {
+			v.wrong("dictionary", "type %d is %q of %q, in memory %q of %q", number, name.Kind, name.Module, known.Kind, known.Module)
+		}
+	})
+}
+
+// application reads what is the program's and says nothing to the bus, for the
+// checksums.
+func (v *verifier) application(ctx context.Context) error {
+	return v.walk(ctx, spaceApplication, func(_, _ []byte) {})
 }
 
 // permanent checks ids, times and records of the permanent log.
@@ -202,6 +234,8 @@ func (v *verifier) entry(log messages.Log, space byte, key, value []byte) (entry
 	var e messages.Entry
 	if err := decodeEntry(&e, log, k, value, &v.store.types); err != nil {
 		v.problem(fmt.Errorf("%v entry %v/%v: %w", log, k.id, k.tid, err))
+	} else if k.typ > v.named {
+		v.wrong("dictionary", "%v entry %v/%v is of type %d, the last that has a name is %d", log, k.id, k.tid, k.typ, v.named)
 	}
 	return k, true
 }

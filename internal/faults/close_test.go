@@ -3,6 +3,7 @@ package faults
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync/atomic"
 	"testing"
 
@@ -143,4 +144,23 @@ func wantToldByClose(t *testing.T, bus *retinue.Bus, disk *vfs.MemFS, fail func(
 	if head := again.Status().Permanent.Head; head != uint64(at.NextEvent) {
 		t.Errorf("head is %d after the crash, want %d", head, at.NextEvent)
 	}
+}
+
+func TestAPanicOfOnFailureIsLogged(t *testing.T) {
+	fault, heard := &failing{kind: errorfs.OpFileSyncData, file: isWAL}, make(alarms, 100)
+	bus, err := retinue.Open("store", &retinue.Options{
+		FS: errorfs.Wrap(vfs.NewMem(), fault), Logger: slog.New(heard), OnFailure: func(error) { panic("the program's own") },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fault.on.Store(true)
+	_, err = bus.Append(context.Background(), filler("x"))
+	wantFailed(t, "Append", err, errDisk)
+	for message := range heard {
+		if message == "callback panicked" {
+			break
+		}
+	}
+	wantFailed(t, "Close", bus.Close(), errDisk)
 }

@@ -20,6 +20,7 @@ func (w *world) check() {
 		w.checkWrite(a)
 	}
 	w.checkOrder()
+	w.checkChain()
 	for _, f := range w.walkers {
 		w.checkFollower(f)
 	}

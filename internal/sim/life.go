@@ -83,7 +83,7 @@ func (w *world) rest(n int) {
 
 func (w *world) open() {
 	o := &retinue.Options{
-		ActorSystem: w.system, KeyWindow: w.window, Durability: w.durability, Name: "sim",
+		ActorSystem: w.system, KeyWindow: w.window, Durability: w.durability, Name: "sim", UpdateTimeout: patience,
 		Trim: retinue.Trim{Off: true, MinEntries: minEntries, MaxPerPass: maxPerPass, MinAge: minAge, Hold: hold},
 	}
 	wallclock.Set(o, w.clock.now)

@@ -39,6 +39,8 @@ type write struct {
 	// own database.
 	mark string
 	raw  bool
+	// link is the key that it leaves as the last of the chain.
+	link string
 	// settled: its fate was known in an earlier life.
 	settled bool
 }
@@ -72,6 +74,7 @@ type model struct {
 	logs      [2]record
 	walkers   []*walker
 	copied    []*copied
+	chain     chained
 	// trimming: a trim was not answered, or what it did is not durable.
 	trimming bool
 	// cut: the power has failed since the model was last compared.

@@ -50,6 +50,7 @@ var besides = []step{
 var (
 	runs   = []step{{"a run of one kind", 4, (*world).run}}
 	copies = []step{{"back up", 3, (*world).backUp}, {"move to a restored backup", 2, (*world).moveHouse}}
+	chains = []step{{"updates at once", 6, (*world).updates}}
 )
 
 // step does one thing, which d chooses.
@@ -63,6 +64,9 @@ func (w *world) step(d *rand.Rand) {
 	}
 	if w.copying {
 		may = append(may, copies...)
+	}
+	if w.chaining {
+		may = append(may, chains...)
 	}
 	all := 0
 	for _, s := range may {

@@ -32,16 +32,17 @@ type world struct {
 	seed   uint64
 	shared bool
 	// wide: there are runs of events that nobody follows; copying: it is backed
-	// up. Such seeds alone draw from the steps for that, so that the seeds that
-	// are kept draw what they drew when they failed.
-	wide, copying bool
-	runs          int
-	dir           string // of an embedded store
-	durability    retinue.Durability
-	window        time.Duration // of idempotency keys
-	tally         *tally
-	system        *actor.ActorSystem
-	clock         wall
+	// up; chaining: Updates build on each other. Such seeds alone draw from the
+	// steps for that, so that the seeds that are kept draw what they drew when
+	// they failed.
+	wide, copying, chaining bool
+	runs                    int
+	dir                     string // of an embedded store
+	durability              retinue.Durability
+	window                  time.Duration // of idempotency keys
+	tally                   *tally
+	system                  *actor.ActorSystem
+	clock                   wall
 
 	where, past string // in words, for failures
 	mem         *vfs.MemFS
@@ -165,7 +166,7 @@ func (w *world) configure(d *rand.Rand) {
 
 // widen decides what the seed has that others have not.
 func (w *world) widen() {
-	w.dir, w.wide, w.copying = "store", w.seed%7 == 3, w.seed%7 == 1
+	w.dir, w.wide, w.copying, w.chaining = "store", w.seed%7 == 3, w.seed%7 == 1, w.seed%7 == 4
 	w.shared = w.shared && !w.copying
 	if w.wide {
 		for _, f := range w.walkers {
