@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/retinue-go/retinue"
 	"github.com/retinue-go/retinue/followers"
 )
@@ -134,6 +136,47 @@ func TestAFollowerThatSkipsALotDoesNotFloodTheLog(t *testing.T) {
 		want := []string{"follower=f", "entry=100", "type=test/note", "verdict=skip entry", "delay=0s", "error=" + errRefused.Error(), "suppressed=89", "bus=store"}
 		if last := all[len(all)-1]; n != 11 || !slices.Equal(last, want) {
 			t.Errorf("%d warnings, the last one %q; want 11 and %q", n, last, want)
+		}
+	})
+}
+
+// hostileHandler is one that panics whatever it is asked.
+type hostileHandler struct{ records }
+
+func (hostileHandler) Handle(context.Context, slog.Record) error { panic("no disk for the log") }
+func (hostileHandler) WithAttrs([]slog.Attr) slog.Handler        { panic("no memory for attributes") }
+func (hostileHandler) WithGroup(string) slog.Handler             { panic("no memory for groups") }
+
+func TestALogHandlerThatPanicsHurtsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stalled := make(chan retinue.FollowerStatus, 1)
+		bus := openBus(t, &retinue.Options{
+			FS: vfs.NewMem(), Logger: slog.New(hostileHandler{records{kept: &kept{}}}),
+			StallAfter: time.Minute, OnStall: func(f retinue.FollowerStatus) {
+				select {
+				case stalled <- f:
+				default:
+				}
+			},
+		})
+		failures := 0
+		if err := bus.Follow(followers.Follower{Name: "f", Every: func(*followers.Turn) error {
+			if failures++; failures < 20 {
+				return fmt.Errorf("failure %d", failures)
+			}
+			return nil
+		}}); err != nil {
+			t.Fatal(err)
+		}
+		at := put(t, bus, note{"a"})
+		if f := <-stalled; f.Name != "f" {
+			t.Errorf("%q has stalled, want the follower", f.Name)
+		}
+		if err := bus.Await(t.Context(), "f", at); err != nil {
+			t.Errorf("await: %v", err)
+		}
+		if s := bus.Status(); s.Failed != nil {
+			t.Errorf("the bus has failed: %v", s.Failed)
 		}
 	})
 }

@@ -32,7 +32,7 @@ type Options struct {
 	ActorSystem *actor.ActorSystem
 	// Logger receives what the bus, its actors and Pebble have to say, with
 	// the bus's name under the key bus; docs/metrics.md lists it. nil is
-	// silent.
+	// silent. A handler that panics loses its records and hurts nothing.
 	Logger *slog.Logger
 
 	// DB is the program's own database to live in, below Prefix, which may not
@@ -198,7 +198,7 @@ func (o Options) limits() (Options, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	o.Logger = o.Logger.With(slog.String("bus", o.Name))
+	o.Logger = slog.New(quietly{o.Logger.Handler()}).With(slog.String("bus", o.Name))
 	if o.now == nil {
 		o.now = time.Now
 	}

@@ -84,6 +84,13 @@ func (s *stagedTickets) resolve(id persistence.StagedID, r messages.Receipt, err
 	}
 }
 
+// empty reports whether no call of this process is waited for.
+func (s *stagedTickets) empty() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.waiting) == 0
+}
+
 // lowest returns the first id that may still be found.
 func (s *stagedTickets) lowest() (low persistence.StagedID, any bool) {
 	s.mu.Lock()
@@ -248,8 +255,10 @@ func (j *stagedJob) order(w *writer, s *persistence.Staged, repeated bool) (err 
 		receipt = w.place(s.Events)
 		w.keys.add(w, key, persistence.Appended{Ordered: w.clock.last, Receipt: receipt})
 	}
-	j.found = append(j.found, s.ID)
-	j.receipts = append(j.receipts, receipt)
+	if !j.engine.staged.empty() { // a call has its ticket before it is in a batch
+		j.found = append(j.found, s.ID)
+		j.receipts = append(j.receipts, receipt)
+	}
 	return nil
 }
 

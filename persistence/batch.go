@@ -118,7 +118,9 @@ func (b *Batch) Forget(number uint32) {
 
 // SetKey writes an idempotency key with what it stands for.
 func (b *Batch) SetKey(bucket uint32, key []byte, a Appended) {
-	b.set(b.store.keys.numbered(nil, spaceKey, bucket, key...), a.encode())
+	b.key = b.store.keys.numbered(b.key[:0], spaceKey, bucket, key...)
+	b.value = a.append(b.value[:0])
+	b.set(b.key, b.value)
 }
 
 // ExpireKeys deletes the buckets of idempotency keys below bucket.
@@ -129,7 +131,8 @@ func (b *Batch) ExpireKeys(bucket uint32) {
 
 // DeleteStaged deletes a staged record that was ordered.
 func (b *Batch) DeleteStaged(at StagedID) {
-	check(b.b.Delete(b.store.keys.staged(nil, at.Epoch, at.Counter), nil))
+	b.key = b.store.keys.staged(b.key[:0], at.Epoch, at.Counter)
+	check(b.b.Delete(b.key, nil))
 }
 
 // Write adds what turns or a transaction wrote since mark; of a key that was

@@ -221,7 +221,7 @@ func TestVerifyFindsWhatContradictsItself(t *testing.T) {
 			check(b.Set(s.keys.staged(nil, 77, 1), binary.AppendUvarint(nil, 0), nil))
 		}, 1},
 		{"a receipt of entries that are not there", func(s *Store, b *pebble.Batch) {
-			check(b.Set(s.keys.numbered(nil, spaceKey, 1, 'k'), Appended{Receipt: messages.Receipt{LastEvent: 99}}.encode(), nil))
+			check(b.Set(s.keys.numbered(nil, spaceKey, 1, 'k'), Appended{Receipt: messages.Receipt{LastEvent: 99}}.append(nil), nil))
 		}, 1},
 		{"a horizon above the head", func(s *Store, b *pebble.Batch) {
 			check(b.Set(s.keys.meta(metaHorizon), binary.BigEndian.AppendUint64(nil, 500), nil))

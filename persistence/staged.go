@@ -126,8 +126,8 @@ type Appended struct {
 	Receipt messages.Receipt
 }
 
-func (a Appended) encode() []byte {
-	b := appendBytes(nil, a.Digest[:])
+func (a Appended) append(b []byte) []byte {
+	b = appendBytes(b, a.Digest[:])
 	r := a.Receipt
 	for _, n := range [...]uint64{
 		a.Ordered, uint64(r.FirstEvent), uint64(r.LastEvent),
