@@ -266,18 +266,25 @@ func TestJobsThatWaitForRoomAreTakenInOrder(t *testing.T) {
 	}
 }
 
-func TestAClosedMailboxRefusesCallersAndThoseWhoWaitAndServesTheBus(t *testing.T) {
-	box, m := newManual()
+// fill fills the mailbox, and returns what the next job, which waits, is told.
+func fill(t *testing.T, box *mailbox) (told <-chan error) {
+	t.Helper()
 	if err := box.offer(t.Context(), &fakeJob{events: 3}, true); err != nil {
 		t.Fatal(err)
 	}
-	refused := make(chan error, 1)
-	go func() { refused <- box.offer(t.Context(), &fakeJob{events: 1}, true) }()
+	answer := make(chan error, 1)
+	go func() { answer <- box.offer(t.Context(), &fakeJob{events: 1}, true) }()
 	for waiting := 0; waiting == 0; {
 		box.mu.Lock()
 		waiting = len(box.waiting)
 		box.mu.Unlock()
 	}
+	return answer
+}
+
+func TestAClosedMailboxRefusesCallersAndThoseWhoWaitAndServesTheBus(t *testing.T) {
+	box, m := newManual()
+	refused := fill(t, box)
 	box.close()
 	if err := <-refused; !errors.Is(err, messages.ErrClosed) {
 		t.Errorf("who waited got %v, want ErrClosed", err)
@@ -294,16 +301,7 @@ func TestAClosedMailboxRefusesCallersAndThoseWhoWaitAndServesTheBus(t *testing.T
 
 func TestRoomThatAFailureFreesTakesNobodyIn(t *testing.T) {
 	box, _ := newManual()
-	if err := box.offer(t.Context(), &fakeJob{events: 3}, true); err != nil {
-		t.Fatal(err)
-	}
-	refused := make(chan error, 1)
-	go func() { refused <- box.offer(t.Context(), &fakeJob{events: 1}, true) }()
-	for waiting := 0; waiting == 0; {
-		box.mu.Lock()
-		waiting = len(box.waiting)
-		box.mu.Unlock()
-	}
+	refused := fill(t, box)
 	box.mu.Lock() // the waiter, whom the failure wakes too, comes second
 	go box.fence.Trip(errors.New("no disk"))
 	<-box.fence.Tripped()
