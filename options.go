@@ -198,7 +198,7 @@ func (o Options) limits() (Options, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	o.Logger = slog.New(quietly{o.Logger.Handler()}).With(slog.String("bus", o.Name))
+	o.Logger = slog.New(guardedHandler{o.Logger.Handler()}).With(slog.String("bus", o.Name))
 	if o.now == nil {
 		o.now = time.Now
 	}

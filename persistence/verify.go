@@ -48,10 +48,10 @@ type verifier struct {
 
 // Verify reads the whole store: ids contiguous in both logs up to the heads,
 // ordering times that never decrease, every record decodable and of a type that
-// the dictionary names without a gap, cursors and parked entries within bounds, staged records of this
-// epoch or before, idempotency receipts below the heads. Pebble verifies the
-// checksum of every block on the way. It reports all it finds and changes
-// nothing; what is appended meanwhile is not looked at.
+// the dictionary names without a gap, cursors and parked entries within bounds,
+// staged records of this epoch or before, idempotency receipts below the heads.
+// Pebble verifies the checksum of every block on the way. It reports all it
+// finds and changes nothing; what is appended meanwhile is not looked at.
 //
 // Errors: ctx's error, [messages.ErrClosed]; what is wrong with the store is
 // in the report.

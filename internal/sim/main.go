@@ -1,8 +1,9 @@
 // Command sim simulates a whole bus, seed by seed: appends of every kind, from
-// several producers at once; Updates that wait together; followers of every form, which fail by plan;
-// commands on them; trims, jumps of the clock, all three durabilities; and
-// power failures at every kind of operation on the disk, also while a store is
-// opened or closed. After each it compares what is left with a plain model.
+// several producers at once; Updates that wait together; followers of every
+// form, which fail by plan; commands on them; trims, jumps of the clock, all
+// three durabilities; and power failures at every kind of operation on the
+// disk, also while a store is opened or closed. After each it compares what is
+// left with a plain model.
 //
 //	go run ./internal/sim -seeds 300            // from seed 1
 //	go run ./internal/sim -seeds 1 -first 17    // seed 17 again
