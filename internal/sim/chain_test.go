@@ -35,7 +35,7 @@ func TestABrokenChainOfUpdatesIsNoticed(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			const chaining = 4
+			const chaining = 25
 			err := simulate(chaining, newTally(), sabotage{tamper: c.tamper})
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("found %v, want %q", err, c.want)

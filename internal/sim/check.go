@@ -70,8 +70,8 @@ func (w *world) observe() {
 			}
 			w.checkHearsay(messages.Log(log))
 		}
+		w.compareLogs()
 	})
-	w.compareLogs()
 }
 
 // observeLog checks that ids are contiguous, times do not run backwards, and
@@ -139,7 +139,8 @@ func (w *world) checkHearsay(log messages.Log) {
 
 // compareLogs checks that persistent entries are in both logs, in the same
 // order, and that nothing is there that was never appended, or twice. The
-// permanent log was read last and may have grown.
+// permanent log was read last and may have grown. disk.mu is held, because
+// producers may hear answers meanwhile.
 func (w *world) compareLogs() {
 	permanent, trimmable := &w.logs[messages.Permanent], &w.logs[messages.TrimmableLog]
 	next := uint64(1)

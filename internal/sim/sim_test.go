@@ -6,6 +6,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/retinue-go/retinue/messages"
@@ -119,7 +121,7 @@ func TestDisagreementIsNoticed(t *testing.T) {
 		{"a horizon that moved", "horizon", func(w *world) { w.logs[messages.TrimmableLog].horizon++ }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			err := simulate(3, newTally(), sabotage{tamper: c.tamper})
+			err := simulate(9, newTally(), sabotage{tamper: c.tamper})
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("found %v, want %q", err, c.want)
 			}
@@ -145,5 +147,33 @@ func TestReplayDrawsTheSameAgain(t *testing.T) {
 				t.Errorf("seed %d, life %d: %+v and %+v", seed, part, one, other)
 			}
 		}
+	}
+}
+
+// Under the race detector it fails where the two do not take turns.
+func TestLogsAreComparedWhileWritesAreAnswered(t *testing.T) {
+	err := simulate(14, newTally(), sabotage{tamper: func(w *world) {
+		w.durability = strict // an answer settles what became of a write
+		w.disk = newDisk(w.mem, cut{}, w.peek)
+		w.open()
+		a := w.expect(w.request(dice(w.seed)))
+		receipt, err := w.answer(a)
+		w.acknowledge(a, receipt, err)
+		var compared atomic.Bool
+		var producer sync.WaitGroup
+		producer.Go(func() {
+			for !compared.Load() {
+				w.heard(func() { w.answered(a, receipt) })
+			}
+		})
+		for range 10 {
+			w.observe()
+		}
+		compared.Store(true)
+		producer.Wait()
+		w.close()
+	}})
+	if err != nil {
+		t.Error(err)
 	}
 }
