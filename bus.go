@@ -341,9 +341,11 @@ type Report = persistence.Report
 // bus works on meanwhile. Errors: ctx's error, [messages.ErrClosed].
 func (b *Bus) Verify(ctx context.Context) (Report, error) { return b.store.Verify(ctx) }
 
-// Verify is Bus.Verify for a store that is not open, and changes nothing.
-// Errors: those of Open; [messages.ErrNotStore] where there is none.
-func Verify(ctx context.Context, dir string, opts *Options) (report Report, err error) {
+// Verify is Bus.Verify for a store that is not open, and changes nothing. What
+// makes Open refuse a store that contradicts itself is among the problems.
+// Errors: those of Open, where the database itself is damaged;
+// [messages.ErrNotStore] where there is none.
+func Verify(ctx context.Context, dir string, opts *Options) (Report, error) {
 	if opts == nil {
 		opts = &Options{}
 	}
@@ -351,11 +353,5 @@ func Verify(ctx context.Context, dir string, opts *Options) (report Report, err 
 	if err != nil {
 		return Report{}, err
 	}
-	o.ReadOnly = true
-	store, err := persistence.Open(o.store(dir))
-	if err != nil {
-		return Report{}, err
-	}
-	defer func() { err = errors.Join(err, store.Close(context.WithoutCancel(ctx))) }()
-	return store.Verify(ctx)
+	return persistence.Verify(ctx, o.store(dir))
 }

@@ -1,13 +1,11 @@
 package persistence
 
 import (
-	"encoding/binary"
 	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/retinue-go/retinue/messages"
@@ -178,76 +176,5 @@ func TestReadingAStoreChangesNothing(t *testing.T) {
 	}
 	if names, err := crashed.List("nothing"); err == nil {
 		t.Errorf("reading nothing made %v", names)
-	}
-}
-
-func TestVerifyFindsWhatContradictsItself(t *testing.T) {
-	for _, c := range []struct {
-		name  string
-		spoil func(s *Store, b *pebble.Batch)
-		want  int
-	}{
-		{"a sound store", func(*Store, *pebble.Batch) {}, 0},
-		{"a hole in the permanent log", func(s *Store, b *pebble.Batch) {
-			check(b.DeleteRange(s.keys.permanentID(nil, 3), s.keys.permanentID(nil, 4), nil))
-		}, 2},
-		{"a record that is no record", func(s *Store, b *pebble.Batch) {
-			check(b.Set(s.keys.permanent(nil, 3, 3, 3, 1), nil, nil))
-		}, 2},
-		{"a type without a name", func(s *Store, b *pebble.Batch) {
-			check(b.DeleteRange(s.keys.permanentID(nil, 3), s.keys.permanentID(nil, 4), nil))
-			check(b.Set(s.keys.permanent(nil, 3, 3, 3, 9), []byte{0}, nil))
-		}, 2},
-		{"a name that the dictionary lost", func(s *Store, b *pebble.Batch) {
-			check(b.Delete(s.keys.numbered(nil, spaceType, 1), nil))
-		}, 1},
-		{"a gap in the dictionary", func(s *Store, b *pebble.Batch) {
-			check(b.Set(s.keys.numbered(nil, spaceType, 3), encodeTypeName(typeName{Module: "m", Kind: "third"}), nil))
-		}, 1},
-		{"another name in the dictionary", func(s *Store, b *pebble.Batch) {
-			check(b.Set(s.keys.numbered(nil, spaceType, 1), encodeTypeName(typeName{Module: "m", Kind: "other"}), nil))
-		}, 1},
-		{"a cursor past the head", func(s *Store, b *pebble.Batch) {
-			check(b.Set(s.keys.numbered(nil, spaceCursor, 1), (&Cursor{Name: "f", Next: 99}).append(nil), nil))
-		}, 1},
-		{"keys of no follower", func(s *Store, b *pebble.Batch) {
-			check(b.Set(s.keys.numbered(nil, spaceState, 5, 'k'), nil, nil))
-		}, 1},
-		{"a parked entry past the head", func(s *Store, b *pebble.Batch) {
-			check(b.Set(s.keys.numbered(nil, spaceCursor, 1), (&Cursor{Name: "f", Next: 1}).append(nil), nil))
-			check(b.Set(s.keys.parked(nil, 1, 50), (&Parked{}).encode(), nil))
-		}, 1},
-		{"a staged record of an epoch to come", func(s *Store, b *pebble.Batch) {
-			check(b.Set(s.keys.staged(nil, 77, 1), binary.AppendUvarint(nil, 0), nil))
-		}, 1},
-		{"a receipt of entries that are not there", func(s *Store, b *pebble.Batch) {
-			check(b.Set(s.keys.numbered(nil, spaceKey, 1, 'k'), Appended{Receipt: messages.Receipt{LastEvent: 99}}.append(nil), nil))
-		}, 1},
-		{"a horizon above the head", func(s *Store, b *pebble.Batch) {
-			check(b.Set(s.keys.meta(metaHorizon), binary.BigEndian.AppendUint64(nil, 500), nil))
-		}, 1},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			s := mustOpenOn(t, vfs.NewMem())
-			placeEntries(t, s, 1, 10)
-			b := s.db.NewBatch()
-			c.spoil(s, b)
-			check(b.Commit(pebble.Sync))
-			report, err := s.Verify(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(report.Problems) < c.want || c.want == 0 && len(report.Problems) > 0 {
-				t.Errorf("problems: %v, want at least %d", report.Problems, c.want)
-			}
-			for _, p := range report.Problems {
-				if !errors.Is(p, messages.ErrCorrupt) && !errors.Is(p, messages.ErrTrimmed) {
-					t.Errorf("problem %v is no ErrCorrupt", p)
-				}
-			}
-			if err := s.Close(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-		})
 	}
 }

@@ -53,8 +53,9 @@ type Config struct {
 
 	// partial allows a copy that is not finished; rename gives it a new store
 	// id instead of counting an epoch.
-	// importing allows an import that is not finished.
-	partial, rename, importing bool
+	// importing allows an import that is not finished; doubtful a store that
+	// contradicts itself, which Verify reports.
+	partial, rename, importing, doubtful bool
 }
 
 // open holds what this process has open: a canonical path or a database and
@@ -80,7 +81,7 @@ type directoryPlace struct {
 // [messages.FailedError], or what the file system said.
 func Open(c Config) (*Store, error) {
 	s := &Store{
-		fence: c.Fence, readOnly: c.ReadOnly, rename: c.rename, importing: c.importing, mark: newMarker(),
+		fence: c.Fence, readOnly: c.ReadOnly, rename: c.rename, importing: c.importing, doubtful: c.doubtful, mark: newMarker(),
 		jobs: make(chan commitJob), stopped: make(chan struct{}), gone: make(chan struct{}),
 	}
 	if s.fence == nil {
@@ -291,7 +292,11 @@ func (s *Store) load() error {
 	for _, read := range []func() error{
 		s.loadFormat, s.loadImport, s.loadHeads, s.compareMark, s.compareEntries, s.loadTypes, s.loadFollowers, s.loadBuckets,
 	} {
-		if err := read(); err != nil {
+		switch err := read(); {
+		case err == nil:
+		case s.doubtful && (errors.Is(err, messages.ErrDamaged) || errors.Is(err, messages.ErrCorrupt)):
+			s.doubts = append(s.doubts, err)
+		default:
 			return err
 		}
 	}

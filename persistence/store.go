@@ -59,8 +59,9 @@ type Store struct {
 	opened Opened
 
 	// rename: the store was opened to get another id, and is not signed;
-	// importing: to be filled.
-	readOnly, rename, importing bool
+	// importing: to be filled; doubtful: doubts holds what else refuses it.
+	readOnly, rename, importing, doubtful bool
+	doubts                                []error
 
 	place *directory // nil in a shared database
 	mark  marker

@@ -3,6 +3,7 @@ package persistence
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -46,6 +47,20 @@ type verifier struct {
 	followers map[uint32]Cursor
 }
 
+// Verify verifies a store that is not open, also one that Open refuses because
+// it contradicts itself: why it does so comes first in the report, and may be
+// said once more by what is found in reading. Errors: those of Open, where the
+// database itself does not open or holds no store, and of [Store.Verify].
+func Verify(ctx context.Context, c Config) (report Report, err error) {
+	c.ReadOnly, c.doubtful = true, true
+	s, err := Open(c)
+	if err != nil {
+		return Report{}, err
+	}
+	defer func() { err = errors.Join(err, s.Close(context.WithoutCancel(ctx))) }()
+	return s.Verify(ctx)
+}
+
 // Verify reads the whole store: ids contiguous in both logs up to the heads,
 // ordering times that never decrease, every record decodable and of a type that
 // the dictionary names without a gap, cursors and parked entries within bounds,
@@ -62,6 +77,9 @@ func (s *Store) Verify(ctx context.Context) (Report, error) {
 	defer s.users.Done()
 	v := &verifier{store: s, snap: s.db.NewSnapshot(), followers: map[uint32]Cursor{}}
 	defer v.snap.Close()
+	for _, doubt := range s.doubts {
+		v.problem(doubt)
+	}
 	for _, part := range []func(context.Context) error{
 		v.marks, v.dictionary, v.permanent, v.trimmable, v.cursors, v.perFollower, v.staged, v.receipts, v.application,
 	} {

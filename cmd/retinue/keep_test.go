@@ -3,6 +3,7 @@ package main_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -122,6 +123,27 @@ func TestDamageIsToldAndEndsWithFour(t *testing.T) {
 	}
 	for _, verb := range []string{"verify", "log", "stats"} {
 		run(t, verb, dir).wants(t, 4, "damaged")
+	}
+}
+
+func TestVerifyReadsAStoreThatIsRefused(t *testing.T) {
+	dir := shop(t)
+	database, older := filepath.Join(dir, "pebble"), filepath.Join(t.TempDir(), "older")
+	entries := reopened(t, dir).Permanent.Head - 1
+	if err := os.CopyFS(older, os.DirFS(database)); err != nil {
+		t.Fatal(err)
+	}
+	bus := openShop(t, dir, nil, nil)
+	if err := errors.Join(trade(t.Context(), bus), bus.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.RemoveAll(database), os.Rename(older, database)); err != nil {
+		t.Fatal(err)
+	}
+	run(t, "log", dir).wants(t, 4, "write-ahead log")
+	said := fmt.Sprintf("%d entries of the permanent log", entries)
+	for range 2 { // it changes nothing
+		run(t, "verify", dir).wants(t, 4, said, "write-ahead log", "1 problem")
 	}
 }
 

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"github.com/retinue-go/retinue"
 	"github.com/retinue-go/retinue/messages"
 )
 
@@ -21,34 +23,51 @@ checksum. Nothing is changed. Exits with 4 where something is wrong.`,
   retinue verify backups/monday --json`,
 		Args: wants(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return f.with(cmd.Context(), args[0], reading, func(s *store) error {
-				report, err := s.Verify(cmd.Context())
-				if err != nil {
-					return err
-				}
-				err = show(cmd.Context(), func(out *screen) error {
-					if asJSON {
-						return out.line(report)
-					}
-					fmt.Fprintf(out, "%s of the permanent log, %s of the trimmable log, %s\n",
-						plural(report.Permanent, "entry", "entries"), plural(report.Trimmable, "entry", "entries"),
-						plural(report.Records, "other record", "other records"))
-					for _, p := range report.Problems {
-						fmt.Fprintln(out, out.paint(red, clean(p.Error())))
-					}
-					if len(report.Problems) == 0 {
-						fmt.Fprintln(out, out.paint(green, "sound"))
-					}
-					return nil
-				})
-				if len(report.Problems) > 0 {
-					err = errors.Join(err, fmt.Errorf("%s: %w", plural(len(report.Problems), "problem", "problems"), messages.ErrCorrupt))
-				}
+			report, err := f.verify(cmd.Context(), args[0])
+			if err != nil {
 				return err
+			}
+			err = show(cmd.Context(), func(out *screen) error {
+				if asJSON {
+					return out.line(report)
+				}
+				fmt.Fprintf(out, "%s of the permanent log, %s of the trimmable log, %s\n",
+					plural(report.Permanent, "entry", "entries"), plural(report.Trimmable, "entry", "entries"),
+					plural(report.Records, "other record", "other records"))
+				for _, p := range report.Problems {
+					fmt.Fprintln(out, out.paint(red, clean(p.Error())))
+				}
+				if len(report.Problems) == 0 {
+					fmt.Fprintln(out, out.paint(green, "sound"))
+				}
+				return nil
 			})
+			if len(report.Problems) > 0 {
+				err = errors.Join(err, fmt.Errorf("%s: %w", plural(len(report.Problems), "problem", "problems"), messages.ErrCorrupt))
+			}
+			return err
 		},
 	}
 	f.add(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "the report, in JSON")
 	return cmd
+}
+
+// verify reads the store through the bus that has it open, or a closed one,
+// also where no bus opens it because it contradicts itself.
+func (f *storeFlags) verify(ctx context.Context, target string) (report retinue.Report, err error) {
+	err = f.with(ctx, target, reading, func(s *store) (err error) {
+		report, err = s.Verify(ctx)
+		return err
+	})
+	if !errors.Is(err, messages.ErrDamaged) && !errors.Is(err, messages.ErrCorrupt) {
+		return report, err
+	}
+	o := retinue.Options{}
+	if f.prefix != "" {
+		if o.Prefix, err = unquoted(f.prefix); err != nil {
+			return report, err
+		}
+	}
+	return retinue.Verify(ctx, target, &o)
 }
