@@ -200,6 +200,10 @@ func names(err error) bool {
 func (img image) read(mem vfs.FS) (n int, err error) {
 	bus, err := retinue.Open("store", &retinue.Options{FS: mem})
 	if err != nil {
+		report, closed := retinue.Verify(context.Background(), "store", &retinue.Options{FS: mem})
+		if closed = errors.Join(closed, report.Err()); !names(closed) {
+			return 0, fmt.Errorf("open said %v, Verify %v", err, closed)
+		}
 		return 0, err
 	}
 	defer func() {
