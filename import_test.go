@@ -159,6 +159,15 @@ func TestALineThatCannotBeImportedIsNamedAndItsRepairGoesOn(t *testing.T) {
 	}
 }
 
+func TestAHeaderThatEndsBeforeItsEntriesSaysSo(t *testing.T) {
+	_, export := mixed(t)
+	_, err := importInto(t, vfs.NewMem(), bytes.Replace(export, []byte(`"ordered":"2026`), []byte(`"ordered":"2025`), 1))
+	var named *messages.ImportError
+	if !errors.As(err, &named) || named.Line != 2 || !strings.Contains(err.Error(), "the header says that the last was at 2025") {
+		t.Errorf("error = %v", err)
+	}
+}
+
 func TestTwoCursorsOfAFollowerAreRefused(t *testing.T) {
 	_, export := mixed(t)
 	lines := strings.SplitAfter(string(export), "\n")

@@ -58,7 +58,9 @@ func (in *importer) place(e *messages.Entry) error {
 		return fmt.Errorf("entry %v/%v, the next is %v/%v and the heads are %v/%v", e.ID, e.TrimmableID, next.Event, next.Trimmable, in.header.Permanent, in.header.Trimmable)
 	case e.TrimmableID != max(next.Trimmable, in.header.Horizon) && (e.ID == 0 || e.TrimmableID >= in.header.Horizon):
 		return fmt.Errorf("trimmable entry %v, the next is %v and the horizon %v", e.TrimmableID, next.Trimmable, in.header.Horizon)
-	case !fitsNanoseconds(e.Ordered) || uint64(e.Ordered.UnixNano()) < next.Ordered || e.Ordered.After(in.header.Ordered):
+	case e.Ordered.After(in.header.Ordered):
+		return fmt.Errorf("ordered at %v, the header says that the last was at %v", e.Ordered, in.header.Ordered)
+	case !fitsNanoseconds(e.Ordered) || uint64(e.Ordered.UnixNano()) < next.Ordered:
 		return fmt.Errorf("ordered at %v, behind one at %v", e.Ordered, orderedTime(next.Ordered))
 	case e.Time.IsZero():
 		return errors.New("it has no time")

@@ -137,6 +137,7 @@ STORE is one of
 	for _, v := range root.Commands() {
 		if v.Name() == "completion" {
 			group(v)
+			onRun(v, func() { *understood = true })
 		}
 	}
 	return root, understood
