@@ -9,36 +9,64 @@
 //	go run ./internal/sim -seeds 1 -first 17    // seed 17 again
 //
 // It prints the seeds that failed, how often the power failed at what, what was
-// done, and last the counts; it exits with 1 if a seed failed. Seeds that once
-// failed are kept in testdata/seeds and run with the tests. A seed draws the
-// same again; what runs at the same time takes turns as it likes, so that a
-// rare failure may need a few replays.
+// done, and last the counts; it exits with 1 if a seed failed. A seed that fails
+// is kept in testdata/seeds, with what it found, and runs with the tests from
+// then on. A seed draws the same again; what runs at the same time takes turns
+// as it likes, so that a rare failure may need a few replays.
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 )
 
 func main() {
 	seeds := flag.Int("seeds", 100, "how many seeds to run")
 	first := flag.Uint64("first", 1, "the first of them")
+	kept := flag.String("keep", "internal/sim/testdata/seeds", "`file` that keeps the seeds that fail, where it is there")
 	flag.Parse()
-	if failed := run(os.Stdout, *first, *seeds, sabotage{}); failed > 0 {
+	if failed := run(os.Stdout, *first, *seeds, sabotage{}, fixture(*kept)); failed > 0 {
 		os.Exit(1)
 	}
+}
+
+// fixture is the file of the seeds that once failed, one in a line with what it
+// found; without a name it is none.
+type fixture string
+
+// keep adds a seed that is not there yet.
+func (f fixture) keep(seed uint64, found error) error {
+	text, err := os.ReadFile(string(f))
+	line := fmt.Sprintf("%d %s\n", seed, strings.Join(strings.Fields(found.Error()), " "))
+	number, _, _ := strings.Cut(line, " ")
+	switch {
+	case f == "" || errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case strings.Contains("\n"+string(text), "\n"+number+" "):
+		return nil
+	}
+	file, err := os.OpenFile(string(f), os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(line)
+	return errors.Join(err, file.Close())
 }
 
 // workers simulate at the same time: a simulation waits more than it works.
 const workers = 8
 
 // run simulates seeds, and writes what happened.
-func run(out io.Writer, first uint64, seeds int, s sabotage) (failed int) {
+func run(out io.Writer, first uint64, seeds int, s sabotage, kept fixture) (failed int) {
 	var (
 		t     = newTally()
 		mu    sync.Mutex // guards out and failed
@@ -52,6 +80,9 @@ func run(out io.Writer, first uint64, seeds int, s sabotage) (failed int) {
 					mu.Lock()
 					failed++
 					fmt.Fprintln(out, report(seed, err))
+					if err := kept.keep(seed, err); err != nil {
+						fmt.Fprintln(out, "it is not kept:", err)
+					}
 					mu.Unlock()
 				}
 			}
@@ -74,5 +105,5 @@ func run(out io.Writer, first uint64, seeds int, s sabotage) (failed int) {
 }
 
 func report(seed uint64, err error) string {
-	return fmt.Sprintf("seed %d failed: %v\nreplay with: go run ./internal/sim -seeds 1 -first %d\nkeep with: echo '%d WHAT IT FOUND' >> internal/sim/testdata/seeds", seed, err, seed, seed)
+	return fmt.Sprintf("seed %d failed: %v\nreplay with: go run ./internal/sim -seeds 1 -first %d", seed, err, seed)
 }

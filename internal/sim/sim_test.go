@@ -2,8 +2,10 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,7 +21,7 @@ func TestNothingIsLostOverManySeeds(t *testing.T) {
 		seeds = 20
 	}
 	var out strings.Builder
-	failed := run(&out, 1, seeds, sabotage{})
+	failed := run(&out, 1, seeds, sabotage{}, "")
 	t.Log("\n" + out.String())
 	if failed > 0 {
 		t.Errorf("%d of %d seeds failed", failed, seeds)
@@ -55,7 +57,7 @@ func TestSeedsThatOnceFailedPass(t *testing.T) {
 func TestDiskThatForgetsWhatItSyncedIsNoticedAndTheSeedsAreTold(t *testing.T) {
 	const seeds = 15
 	var out strings.Builder
-	failed := run(&out, 1, seeds, sabotage{deaf: true})
+	failed := run(&out, 1, seeds, sabotage{deaf: true}, "")
 	if failed == 0 {
 		t.Errorf("%d seeds noticed nothing", seeds)
 	}
@@ -67,6 +69,29 @@ func TestDiskThatForgetsWhatItSyncedIsNoticedAndTheSeedsAreTold(t *testing.T) {
 		if n := strings.Count(out.String(), told); n != failed {
 			t.Errorf("%q is told %d times, want %d", told, n, failed)
 		}
+	}
+}
+
+func TestASeedThatFailsIsKeptOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "seeds")
+	if err := os.WriteFile(path, []byte("# kept\n17 the first\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, seed := range []uint64{7, 17, 7, 1} {
+		if err := fixture(path).keep(seed, errors.New("entry 3\nis gone")); err != nil {
+			t.Error(err)
+		}
+	}
+	text, err := os.ReadFile(path)
+	if want := "# kept\n17 the first\n7 entry 3 is gone\n1 entry 3 is gone\n"; err != nil || string(text) != want {
+		t.Errorf("kept are %q, want %q (%v)", text, want, err)
+	}
+	absent := filepath.Join(t.TempDir(), "seeds")
+	if err := fixture(absent).keep(7, errors.New("found")); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(absent); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a fixture was made: %v", err)
 	}
 }
 
