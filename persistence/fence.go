@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -79,8 +80,8 @@ func (f *Fence) await(do func() error) error {
 // filtered reads are slow, never wrong), the format version, and a file
 // system, logger and event listener that keep a failing disk from ending the
 // process. It returns the fence to pass in the bus's options. Call it once,
-// before pebble.Open; a logger already set receives what is not fatal. Once
-// the fence is tripped, the program's own writes to the database never return.
+// before pebble.Open; a logger already set is never told to exit, and of errors
+// that follow each other receives one a second. Once the fence is tripped, the program's own writes to the database never return.
 func Configure(o *pebble.Options) *Fence {
 	f := NewFence()
 	f.guards = true
@@ -95,7 +96,7 @@ func Configure(o *pebble.Options) *Fence {
 	if o.Logger == nil && o.LoggerAndTracer != nil {
 		o.Logger = o.LoggerAndTracer
 	}
-	o.Logger, o.LoggerAndTracer = &fenceLogger{fence: f, next: o.Logger}, nil
+	o.Logger, o.LoggerAndTracer = &fenceLogger{fence: f, next: limited(o.Logger)}, nil
 	if o.EventListener == nil {
 		o.EventListener = &pebble.EventListener{}
 	}
@@ -119,14 +120,19 @@ func Configure(o *pebble.Options) *Fence {
 // formatMajorVersion is fixed per release: ratcheting it is one-way.
 const formatMajorVersion = pebble.FormatValueSeparation
 
-// fenceLogger gives Pebble's messages to next, and turns its exits into a
-// tripped fence. A Fatalf that returned would make a failed fsync a success.
+// fenceLogger gives Pebble's messages to next, whose Fatalf returns, and turns
+// its exits into a tripped fence. A Fatalf that returned would make a failed
+// fsync a success.
 type fenceLogger struct {
 	fence *Fence
-	next  pebble.Logger
+	next  pebble.Logger // nil is silent
 }
 
-func (l *fenceLogger) Infof(string, ...any) {}
+func (l *fenceLogger) Infof(format string, args ...any) {
+	if l.next != nil {
+		l.next.Infof(format, args...)
+	}
+}
 
 func (l *fenceLogger) Errorf(format string, args ...any) {
 	if l.next != nil {
@@ -141,37 +147,81 @@ func (l *fenceLogger) Fatalf(format string, args ...any) {
 			err = cause
 		}
 	}
-	l.Errorf("fatal: %v", err)
+	if l.next != nil {
+		l.next.Fatalf("fatal: %v", err)
+	}
 	l.fence.Trip(err)
 	select {}
 }
 
-// slogLogger writes Pebble's errors to a slog.Logger, at most one a second:
-// Pebble retries a failing flush without a pause.
-type slogLogger struct {
-	log  *slog.Logger
+// limit lets one message a second pass: Pebble retries a failing flush without
+// a pause.
+type limit struct {
 	mu   sync.Mutex
 	last time.Time
 	held int
 }
 
-func (l *slogLogger) Infof(string, ...any) {}
-
-func (l *slogLogger) Fatalf(format string, args ...any) { l.Errorf(format, args...) }
-
-func (l *slogLogger) Errorf(format string, args ...any) {
+// pass reports whether a message may pass, and how many before it might not.
+func (l *limit) pass() (held int, ok bool) {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	now := time.Now()
 	if now.Sub(l.last) < time.Second {
 		l.held++
-		l.mu.Unlock()
-		return
+		return 0, false
 	}
-	held := l.held
-	l.last, l.held = now, 0
-	l.mu.Unlock()
+	held, l.last, l.held = l.held, now, 0
+	return held, true
+}
+
+// slogLogger writes Pebble's errors to a slog.Logger.
+type slogLogger struct {
+	log   *slog.Logger
+	limit limit
+}
+
+func (l *slogLogger) Infof(string, ...any) {}
+
+func (l *slogLogger) Errorf(format string, args ...any) {
+	if held, ok := l.limit.pass(); ok {
+		l.write(held, format, args)
+	}
+}
+
+// Fatalf returns.
+func (l *slogLogger) Fatalf(format string, args ...any) { l.write(0, format, args) }
+
+func (l *slogLogger) write(held int, format string, args []any) {
 	l.log.LogAttrs(context.Background(), slog.LevelError, "database error",
 		slog.String("error", fmt.Sprintf(format, args...)), slog.Int("suppressed", held))
 }
+
+// limitedLogger is the logger of a program's own database.
+type limitedLogger struct {
+	pebble.Logger
+	limit limit
+}
+
+// limited makes a logger whose Fatalf returns; nil of nil.
+func limited(program pebble.Logger) pebble.Logger {
+	if _, ours := program.(*slogLogger); ours || program == nil {
+		return program
+	}
+	return &limitedLogger{Logger: program}
+}
+
+func (l *limitedLogger) Errorf(format string, args ...any) {
+	held, ok := l.limit.pass()
+	if ok && held > 0 {
+		format, args = format+" (%d errors before it were not logged)", append(slices.Clip(args), held)
+	}
+	if ok {
+		l.Logger.Errorf(format, args...)
+	}
+}
+
+// Fatalf returns.
+func (l *limitedLogger) Fatalf(format string, args ...any) { l.Logger.Errorf(format, args...) }
 
 var errAbandoned = errors.New("the store was abandoned after a failure")

@@ -2,11 +2,16 @@ package persistence
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // Pebble retries a flush that fails without a pause, and says so each time.
@@ -26,4 +31,42 @@ func TestErrorsOfTheDatabaseAreLoggedOnceASecondAtMost(t *testing.T) {
 			t.Errorf("the last record is %q, want the error and how many were held back", last)
 		}
 	})
+}
+
+// programLogger is a program's, which ends the process where it is told to.
+type programLogger struct {
+	t     *testing.T
+	lines []string
+}
+
+func (l *programLogger) Infof(format string, args ...any)  { l.Errorf(format, args...) }
+func (l *programLogger) Fatalf(format string, args ...any) { l.t.Errorf("fatal: "+format, args...) }
+func (l *programLogger) Errorf(format string, args ...any) {
+	l.lines = append(l.lines, fmt.Sprintf(format, args...))
+}
+
+func TestTheLoggerOfASharedDatabaseIsToldOnceASecondAtMostAndNeverToExit(t *testing.T) {
+	program := &programLogger{t: t}
+	options := &pebble.Options{Logger: program, FS: vfs.NewMem()}
+	fence := Configure(options)
+	synctest.Test(t, func(*testing.T) {
+		options.Logger.Infof("opened")
+		for range 15 {
+			options.Logger.Errorf("background error: %v", errors.New("no space"))
+			time.Sleep(100 * time.Millisecond)
+		}
+	})
+	reason := errors.New("input/output error")
+	go func() {
+		options.Logger.Fatalf("sync: %v", reason)
+		t.Error("fatal returned")
+	}()
+	<-fence.Tripped()
+	want := []string{
+		"opened", "background error: no space",
+		"background error: no space (9 errors before it were not logged)", "fatal: input/output error",
+	}
+	if !slices.Equal(program.lines, want) || !errors.Is(fence.Cause(), reason) {
+		t.Errorf("it was told %q, want %q; the fence fell because of %v", program.lines, want, fence.Cause())
+	}
 }
