@@ -117,8 +117,11 @@ func failureOf(text []byte) error {
 		return nil
 	}
 	var f failure
-	if err := json.Unmarshal(text, &f); err != nil {
+	switch err := json.Unmarshal(text, &f); {
+	case err != nil:
 		return fmt.Errorf("retinue: %w in the answer %.200q", err, text)
+	case f.RemoteError == nil:
+		return fmt.Errorf("retinue: no error in the answer %.200q", text)
 	}
 	return &f
 }

@@ -45,6 +45,9 @@ func (r *Report) UnmarshalJSON(data []byte) error {
 	}
 	*r = Report(form.reportFields)
 	for _, problem := range form.Problems {
+		if problem == nil {
+			return messages.Invalid("report", "a problem is null")
+		}
 		r.Problems = append(r.Problems, problem)
 	}
 	return nil
