@@ -1,8 +1,10 @@
 package retinue_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -115,4 +117,34 @@ func TestAFollowerThatIsFollowedAgainWasNotRestarted(t *testing.T) {
 			t.Errorf("caught up %v, %d restarts, want neither", s.CaughtUp, s.Restarts)
 		}
 	})
+}
+
+// atFailure calls itself where a follower's failure is logged.
+type atFailure func()
+
+func (atFailure) Enabled(context.Context, slog.Level) bool { return true }
+
+func (f atFailure) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == "follower failed" {
+		f()
+	}
+	return nil
+}
+
+func (f atFailure) WithAttrs([]slog.Attr) slog.Handler { return f }
+
+func (f atFailure) WithGroup(string) slog.Handler { return f }
+
+// Who waits until a follower is idle counts its failures then.
+func TestAFollowerIsNotIdleBeforeItsFailureIsLogged(t *testing.T) {
+	var bus *retinue.Bus
+	states := make(chan string, 1)
+	opts := inMemory()
+	opts.Logger = slog.New(atFailure(func() { states <- string(bus.Status().Followers[0].State) }))
+	bus = openBus(t, opts)
+	mustFollow(t, bus, refusing("f", followers.Poison{Action: followers.Park, After: 1}))
+	putTexts(t, bus, "bad")
+	if s := <-states; s != "running" {
+		t.Errorf("state = %q where the failure is logged, want running", s)
+	}
 }

@@ -161,15 +161,16 @@ func (r *run) run(done func(outcome)) {
 		}
 		r.over = o.err != nil
 		t.careful = r.careful
-		leave()
+		leave(r.over)
 		done(o)
 		<-t.slot
 	}()
 	o = r.catchUp(ctx)
 }
 
-// enter makes the run visible to commands, which cancel its context.
-func (r *run) enter() (ctx context.Context, leave func()) {
+// enter makes the run visible to commands, which cancel its context. One that
+// has failed is no rest: its follower counts as running until another run ends.
+func (r *run) enter() (ctx context.Context, leave func(failed bool)) {
 	t := r.tracker
 	ctx, cancel := context.WithCancel(r.ctx)
 	unmark := t.engine.callers.enterReaction()
@@ -181,13 +182,13 @@ func (r *run) enter() (ctx context.Context, leave func()) {
 		cancel()
 	}
 	r.timer = time.AfterFunc(commitEvery, func() { r.due.Store(true) })
-	return ctx, func() {
+	return ctx, func(failed bool) {
 		r.timer.Stop()
 		unmark()
 		cancel()
 		t.mu.Lock()
 		t.cancelRun = nil
-		t.report.running, t.report.interrupted = false, false
+		t.report.running, t.report.interrupted = failed, false
 		t.mu.Unlock()
 	}
 }
