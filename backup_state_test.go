@@ -20,13 +20,10 @@ func TestABackupOfAStoreWhoseOpenAPowerCutInterruptedIsWhole(t *testing.T) {
 	put(t, bus, note{"a"}, hint{"b"})
 	crashed := powerCut(disk)
 	closeBus(t, bus)
-	var clones []*vfs.MemFS
+	crashes := &cuts{disk: crashed}
 	anywhere := func(path string) bool { return strings.Contains(path, "store") }
-	closeBus(t, openBus(t, &retinue.Options{FS: onWrite(crashed, anywhere, func(int, errorfs.Op) error {
-		clones = append(clones, powerCut(crashed))
-		return nil
-	})}))
-	for i, fs := range clones {
+	closeBus(t, openBus(t, &retinue.Options{FS: onWrite(crashed, anywhere, crashes.take)}))
+	for i, fs := range crashes.all() {
 		again := openBus(t, &retinue.Options{FS: fs})
 		if err := again.Backup(t.Context(), "backup"); err != nil {
 			t.Errorf("the power failed before operation %d: %v", i, err)
