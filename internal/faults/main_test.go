@@ -82,7 +82,17 @@ func startChild(t *testing.T, part, dir string, env ...string) *child {
 		t.Fatal(err)
 	}
 	c.lines = bufio.NewScanner(out)
+	c.lines.Split(wholeLines)
 	return c
+}
+
+// wholeLines splits into lines; what a child was killed in the middle of is
+// none.
+func wholeLines(data []byte, atEOF bool) (advance int, token []byte, err error) {
+	if !bytes.ContainsRune(data, '\n') {
+		return 0, nil, nil
+	}
+	return bufio.ScanLines(data, atEOF)
 }
 
 // next returns the child's next line, false at its end.
