@@ -130,7 +130,7 @@ func TestPersistentEventsHaveTheSameOrderInBothLogs(t *testing.T) {
 }
 
 func TestTicketsResolveInTheOrderOfSubmit(t *testing.T) {
-	bus := openBus(t, inMemory())
+	bus := openBus(t, &retinue.Options{FS: vfs.NewMem(), UpdateTimeout: time.Hour})
 	release := holdWriter(t, bus)
 	var tickets []*retinue.Ticket
 	for i := range 3000 { // more than one round

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/retinue-go/retinue"
 	"github.com/retinue-go/retinue/messages"
@@ -118,7 +121,7 @@ func TestNoneSinceSeesWhatIsPlacedBetweenSubmitAndItsTurn(t *testing.T) {
 		{"in an earlier round", 3000},
 	} {
 		t.Run(between.name, func(t *testing.T) {
-			bus := openBus(t, inMemory())
+			bus := openBus(t, &retinue.Options{FS: vfs.NewMem(), UpdateTimeout: time.Hour})
 			put(t, bus, other{"before"})
 			release := holdWriter(t, bus)
 			var tickets []*retinue.Ticket

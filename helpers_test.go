@@ -150,7 +150,8 @@ func wantError(t testing.TB, err error, targets ...error) {
 }
 
 // holdWriter keeps the writer busy inside an Update until release is called,
-// which returns when that Update has ended.
+// which returns when that Update has ended. Outside of a bubble the bus needs
+// an UpdateTimeout that no machine is too slow for.
 func holdWriter(t testing.TB, bus *retinue.Bus) (release func()) {
 	t.Helper()
 	held, let, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)

@@ -264,7 +264,7 @@ func TestTheWriterLooksForStagedEventsByItselfEachSecond(t *testing.T) {
 func TestWhatACrashLeftStagedIsOrderedAtOpen(t *testing.T) {
 	fs := vfs.NewCrashableMem()
 	db := openDatabase(t, fs)
-	bus := sharedBus(t, db, "p")
+	bus := openBus(t, &retinue.Options{DB: db, Prefix: []byte("p"), UpdateTimeout: time.Hour})
 	put(t, bus, note{"before"})
 	// The process dies between the commit and the order: the clone is taken
 	// while the writer is held, so that nobody can have looked.
@@ -292,7 +292,7 @@ func TestWhatACrashLeftStagedIsReadWhenOpenReturnsWhateverTheDurability(t *testi
 	for _, durability := range []retinue.Durability{{}, retinue.Interval(time.Second), retinue.None()} {
 		fs := vfs.NewCrashableMem()
 		db := openDatabase(t, fs)
-		bus := sharedBus(t, db, "p")
+		bus := openBus(t, &retinue.Options{DB: db, Prefix: []byte("p"), UpdateTimeout: time.Hour})
 		b := batchOf(t, db, "zed")
 		release := holdWriter(t, bus)
 		stageInto(t, bus, b, note{"staged"})

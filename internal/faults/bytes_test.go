@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/retinue-go/retinue"
 	"github.com/retinue-go/retinue/followers"
@@ -95,11 +96,18 @@ const (
 )
 
 // playCut writes some entries and closes; opens again, writes, waits for the
-// mark of the heads, writes on, and waits for its end.
+// mark of the heads, holds it up, writes on, and waits for its end.
 func playCut() error {
 	dir := os.Getenv(dirVariable)
+	var held atomic.Bool
+	fs := errorfs.Wrap(vfs.Default, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if held.Load() && op.Kind == errorfs.OpFileWriteAt && isMark(filepath.Base(op.Path)) {
+			select {}
+		}
+		return nil
+	}))
 	for epoch := range 2 {
-		bus, err := retinue.Open(dir, nil)
+		bus, err := retinue.Open(dir, &retinue.Options{FS: fs})
 		if err != nil {
 			return err
 		}
@@ -124,6 +132,7 @@ func playCut() error {
 		if err := awaitMark(dir, cutBefore+cutAround+1); err != nil {
 			return err
 		}
+		held.Store(true)
 		if err := saySome(bus, "third", cutAround); err != nil {
 			return err
 		}
