@@ -25,7 +25,8 @@ var (
 		"2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02",
 		"20060102T150405Z07:00", "20060102T150405", "20060102", "2006/01/02 15:04:05", "2006/01/02",
 		time.RFC1123Z, time.RFC1123, time.RFC850, time.UnixDate, time.ANSIC,
-		"Mon Jan _2 03:04:05 PM MST 2006", "Mon _2 Jan 15:04:05 MST 2006",
+		"Mon Jan _2 03:04:05 PM MST 2006", "Mon _2 Jan 15:04:05 MST 2006", // and where zones have no names:
+		"Mon Jan _2 15:04:05 -0700 2006", "Mon Jan _2 03:04:05 PM -0700 2006", "Mon _2 Jan 15:04:05 -0700 2006",
 	}
 	clockForms = []string{"15:04:05", "15:04"}
 )
@@ -78,7 +79,7 @@ func parseMoment(text string, now time.Time) (time.Time, error) {
 		whole := int64(f)
 		return time.Unix(whole, int64((f-float64(whole))*1e9)).In(now.Location()), nil
 	}
-	upper := strings.ToUpper(monotonic.ReplaceAllString(text, "")) // RFC 3339 may be in small letters
+	upper := strings.ToUpper(goes.ReplaceAllString(text, "$1")) // RFC 3339 may be in small letters
 	for _, form := range dayForms {
 		if t, err := time.ParseInLocation(form, upper, now.Location()); err == nil {
 			return t, knownZone(t, now, form)
@@ -92,8 +93,9 @@ func parseMoment(text string, now time.Time) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("%q is no time: give %s", text, momentForms)
 }
 
-// monotonic is what Go prints behind the moment of now.
-var monotonic = regexp.MustCompile(` m=[+-][\d.]+$`)
+// goes is what Go prints behind a moment: the offset again where the zone has
+// no name, as " +0545 +0545", and for that of now the monotonic clock.
+var goes = regexp.MustCompile(`(?:( [+-]\d{4}) [+-]\d{2,4})?(?: m=[+-][\d.]+)?$`)
 
 // knownZone refuses the name of a zone that is not the local one, nor UTC: what
 // it stands for is not known here, and package time takes it for UTC.

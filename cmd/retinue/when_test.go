@@ -36,6 +36,8 @@ func TestTimesAreReadInAnyCommonForm(t *testing.T) {
 		"Sat Jan 31 03:04:05 PM UTC 2026":  time.Date(2026, 1, 31, 15, 4, 5, 0, time.UTC),
 		"Sat 31 Jan 15:04:05 UTC 2026":     time.Date(2026, 1, 31, 15, 4, 5, 0, time.UTC),
 		"Sun  1 Feb 15:04:05 GMT 2026":     time.Date(2026, 2, 1, 15, 4, 5, 0, time.UTC),
+		"Sat Jan 31 15:04:05 +0545 2026":   time.Date(2026, 1, 31, 9, 19, 5, 0, time.UTC),
+		"Sat 31 Jan 15:04:05 +0545 2026":   time.Date(2026, 1, 31, 9, 19, 5, 0, time.UTC),
 		"tomorrow":                         time.Date(2026, 3, 2, 0, 0, 0, 0, zone),
 		"2h":                               now.Add(-2 * time.Hour),
 		"2h ago":                           now.Add(-2 * time.Hour),
@@ -56,9 +58,17 @@ func TestTimesAreReadInAnyCommonForm(t *testing.T) {
 }
 
 func TestATimeIsReadAsGoPrintsTheOneOfNow(t *testing.T) {
-	now := time.Now()
-	if got, err := parseMoment(now.String(), now); err != nil || !got.Equal(now) {
-		t.Errorf("%q: %v, %v", now, got, err)
+	for _, zone := range []string{"Local", "Europe/Berlin", "America/Sao_Paulo", "Asia/Kathmandu"} {
+		place, err := time.LoadLocation(zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := time.Now()
+		for _, text := range []string{now.String(), now.In(place).String(), now.In(place).Round(0).String()} {
+			if got, err := parseMoment(text, now); err != nil || !got.Equal(now) {
+				t.Errorf("%q: %v, %v", text, got, err)
+			}
+		}
 	}
 }
 
