@@ -94,8 +94,9 @@ func show(ctx context.Context, do func(*screen) error) error {
 	return err
 }
 
-// patience is how long a terminal that takes nothing is waited for.
-const patience = time.Second
+// patience is how long a terminal that takes nothing is waited for, unless
+// somebody presses Ctrl-C once more.
+const patience = 5 * time.Second
 
 // abandon ends the colour that an interrupt has cut.
 func (s *screen) abandon(f *os.File) {
