@@ -97,6 +97,19 @@ func (c *terminal) read() bool {
 	return err == nil
 }
 
+// frame is the next whole one that top shows: what stands between two homes.
+func (c *terminal) frame() string {
+	c.t.Helper()
+	c.sees(home)
+	for !strings.Contains(c.screen.String(), home) {
+		if !c.read() {
+			c.t.Fatalf("it has ended behind\n%q", c.screen.String())
+		}
+	}
+	frame, _, _ := strings.Cut(c.screen.String(), home)
+	return frame
+}
+
 func (c *terminal) types(keys string) {
 	c.t.Helper()
 	if _, err := c.keys.WriteString(keys); err != nil {
@@ -215,11 +228,8 @@ func TestTopGoesByTheTerminalAndGivesItBack(t *testing.T) {
 		}
 		c.sees(fmt.Sprintf("trimmable  head %d", bus.Status().Trimmable.Head))
 		resize(t, c.keys, 50, 10)
-		c.sees("…") // what no longer fits
-		c.sees(home)
-		c.sees(home)
-		frame, _, _ := strings.Cut(c.screen.String(), home)
-		for row := range strings.SplitSeq(frame, "\r\n") {
+		c.sees("\r\n…") // a row for those that no longer fit
+		for row := range strings.SplitSeq(c.frame(), "\r\n") {
 			if row = uncoloured(row); len([]rune(row)) > 50 {
 				t.Errorf("%d columns: %s", len([]rune(row)), row)
 			}
@@ -238,13 +248,7 @@ func TestTopFitsANarrowTerminal(t *testing.T) {
 		c := inTerminalOf(t, 40, 12, env, "top", dir, "--every", "100ms") // whose path alone is longer
 		c.sees(home)
 		c.sees(home)
-		c.sees(home)
-		frame, _, _ := strings.Cut(c.screen.String(), home)
-		for !strings.Contains(c.screen.String(), home) {
-			c.read()
-			frame, _, _ = strings.Cut(c.screen.String(), home)
-		}
-		rows := strings.Split(uncoloured(frame), "\r\n")
+		rows := strings.Split(uncoloured(c.frame()), "\r\n")
 		if len(rows) != 12 {
 			t.Errorf("%d rows: %q", len(rows), rows)
 		}
