@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -61,7 +62,7 @@ func everyWay(t *testing.T, test func(t *testing.T, bus *retinue.Bus, c *admin.C
 	}
 	for name, way := range ways {
 		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
+			dir := tempDir(t)
 			bus, err := retinue.Open(dir, &retinue.Options{Admin: true, Trim: retinue.Trim{Off: true, MinAge: -1, MinEntries: 1}})
 			if err != nil {
 				t.Fatal(err)
@@ -80,6 +81,22 @@ func everyWay(t *testing.T, test func(t *testing.T, bus *retinue.Bus, c *admin.C
 			test(t, bus, c)
 		})
 	}
+}
+
+// tempDir is t.TempDir without the name of the test in it: the path of a socket
+// must be short, wherever temporary directories are.
+func tempDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "admin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
 }
 
 func follow(t *testing.T, bus *retinue.Bus) {

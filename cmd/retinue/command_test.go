@@ -116,7 +116,7 @@ func TestTheSocketOfADeadProgramIsNoHindrance(t *testing.T) {
 }
 
 func TestAnAddressWhereNobodyListensOrAnswersIsNamed(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "left.sock")
+	path := filepath.Join(tempDir(t), "left.sock")
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path})
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +127,6 @@ func TestAnAddressWhereNobodyListensOrAnswersIsNamed(t *testing.T) {
 	foreign := httptest.NewServer(http.NotFoundHandler())
 	defer foreign.Close()
 	run(t, "stats", foreign.URL).wants(t, 1, foreign.URL, "404")
-	foreign.Close()
 	dying := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/v1/export" {
 			w.Write([]byte("{"))
@@ -140,7 +139,7 @@ func TestAnAddressWhereNobodyListensOrAnswersIsNamed(t *testing.T) {
 	run(t, "stats", dying.URL).wants(t, 1, "the bus has ended")
 	run(t, "export", dying.URL, "-o", file).wants(t, 1, "the bus has ended")
 	isGone(t, file)
-	run(t, "stats", foreign.URL).wants(t, 1, "retinue: dial tcp "+strings.TrimPrefix(foreign.URL, "http://"))
+	run(t, "stats", "http://127.0.0.1:0").wants(t, 1, "retinue: dial tcp 127.0.0.1:0") // where nobody can listen
 }
 
 func TestAnInterruptEndsWhatWaitsForABusThatDoesNotAnswer(t *testing.T) {

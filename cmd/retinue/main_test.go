@@ -91,10 +91,26 @@ func (r result) wants(t testing.TB, code int, texts ...string) {
 	}
 }
 
+// tempDir is t.TempDir without the name of the test in it: the path of a socket
+// must be short, wherever temporary directories are.
+func tempDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
 // shop makes the store of the tests and closes it.
 func shop(t testing.TB) string {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "shop.db")
+	dir := filepath.Join(tempDir(t), "shop.db")
 	bus := openShop(t, dir, nil, errBounced)
 	if err := trade(t.Context(), bus); err != nil {
 		t.Fatal(err)
@@ -108,7 +124,7 @@ func shop(t testing.TB) string {
 // liveShop makes the store of the tests and leaves it open, with a socket.
 func liveShop(t testing.TB) (string, *retinue.Bus) {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "shop.db")
+	dir := filepath.Join(tempDir(t), "shop.db")
 	bus := openShop(t, dir, &retinue.Options{Admin: true}, errBounced)
 	if err := trade(t.Context(), bus); err != nil {
 		t.Fatal(err)
