@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -257,7 +258,10 @@ func TestABusWithoutATracerDoesNothingForASpan(t *testing.T) {
 	spanned, span := sdk.NewTracerProvider().Tracer("program").Start(t.Context(), "call")
 	defer span.End()
 	perAppend(t.Context())
-	without, with := perAppend(t.Context()), perAppend(spanned)
+	without, with := math.Inf(1), math.Inf(1)
+	for range 3 { // the rest of the bus allocates too, now and then
+		without, with = min(without, perAppend(t.Context())), min(with, perAppend(spanned))
+	}
 	if !bare {
 		t.Error("a trace in the entries or the turns of a bus without a tracer")
 	}
