@@ -16,7 +16,7 @@ import (
 )
 
 func TestTheAdminSocketIsTheOwnersAndGoesWithTheBus(t *testing.T) {
-	dir := t.TempDir()
+	dir := shortDir(t)
 	bus := openAdmin(t, dir)
 	path := filepath.Join(dir, retinue.AdminSocket)
 	info, err := os.Stat(path)
@@ -33,7 +33,7 @@ func TestTheAdminSocketIsTheOwnersAndGoesWithTheBus(t *testing.T) {
 }
 
 func TestTheSocketOfADeadProcessIsReplaced(t *testing.T) {
-	dir := t.TempDir()
+	dir := shortDir(t)
 	closeBus(t, openAdmin(t, dir))
 	path := filepath.Join(dir, retinue.AdminSocket)
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
@@ -52,7 +52,7 @@ func TestTheSocketOfADeadProcessIsReplaced(t *testing.T) {
 
 func TestAdminIsRefusedWhereItCannotBe(t *testing.T) {
 	long := filepath.Join(t.TempDir(), strings.Repeat("d", 100))
-	taken := t.TempDir()
+	taken := shortDir(t)
 	closeBus(t, openAdmin(t, taken))
 	if err := os.WriteFile(filepath.Join(taken, retinue.AdminSocket), []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)
@@ -83,6 +83,22 @@ func TestAdminIsRefusedWhereItCannotBe(t *testing.T) {
 		t.Errorf("the file that was there: %q, %v", text, err)
 	}
 	openBusIn(t, long) // what was refused has let go of the store
+}
+
+// shortDir is t.TempDir without the name of the test in it: the path of a socket
+// must be short, wherever temporary directories are.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "bus")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
 }
 
 func openAdmin(t *testing.T, dir string) *retinue.Bus {

@@ -80,7 +80,8 @@ type Options struct {
 	Trim Trim
 
 	// OnFailure is called once, on a goroutine of its own, when the bus fails
-	// as a whole, with a [messages.FailedError].
+	// as a whole, with a [messages.FailedError]. It may still run when Close
+	// has returned; so may OnStall.
 	OnFailure func(error)
 	// StallAfter is how long a follower with entries to read, neither paused
 	// nor parked, may stand still before Status calls it stalled and OnStall is

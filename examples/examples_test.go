@@ -64,6 +64,9 @@ func noteSources(t *testing.T) {
 		if err == nil && d.IsDir() && d.Name() == ".git" {
 			return filepath.SkipDir
 		}
+		if errors.Is(err, fs.ErrNotExist) { // gone meanwhile
+			return nil
+		}
 		return err
 	})
 	if err != nil {

@@ -26,7 +26,7 @@
 // behind fails the test by itself. Give Open the T of the bubble. What waits -
 // Await, RunUntilIdle, Step, Expect - gives up after ten minutes of the
 // bubble's time, and says what it saw. Outside a bubble all works too, in real
-// time, and gives up after ten seconds.
+// time, and gives up after half a minute.
 //
 // # What the kit wraps
 //

@@ -14,7 +14,7 @@ import (
 // How long the kit waits for what does not come: in a bubble, and outside.
 const (
 	patience     = 10 * time.Minute
-	realPatience = 10 * time.Second
+	realPatience = 30 * time.Second
 )
 
 // settle waits until nothing in the bubble can go on before time passes, and
