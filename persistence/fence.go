@@ -80,8 +80,10 @@ func (f *Fence) await(do func() error) error {
 // filtered reads are slow, never wrong), the format version, and a file
 // system, logger and event listener that keep a failing disk from ending the
 // process. It returns the fence to pass in the bus's options. Call it once,
-// before pebble.Open; a logger already set is never told to exit, and of errors
-// that follow each other receives one a second. Once the fence is tripped, the program's own writes to the database never return.
+// before pebble.Open. A logger already set goes on receiving what Pebble says, but
+// is never told to exit, and of errors that follow each other hears one a
+// second. Once the fence is tripped, the program's own writes to the database
+// never return.
 func Configure(o *pebble.Options) *Fence {
 	f := NewFence()
 	f.guards = true
@@ -147,10 +149,10 @@ func (l *fenceLogger) Fatalf(format string, args ...any) {
 			err = cause
 		}
 	}
+	l.fence.Trip(err) // first: the logger may write to the same disk
 	if l.next != nil {
 		l.next.Fatalf("fatal: %v", err)
 	}
-	l.fence.Trip(err)
 	select {}
 }
 

@@ -33,20 +33,27 @@ func TestErrorsOfTheDatabaseAreLoggedOnceASecondAtMost(t *testing.T) {
 	})
 }
 
-// programLogger is a program's, which ends the process where it is told to.
+// programLogger is a program's, which ends the process where it is told to, and
+// writes to a disk that fails: what is fatal waits until it may go on.
 type programLogger struct {
-	t     *testing.T
-	lines []string
+	t              *testing.T
+	lines          []string
+	goOn, wroteAll chan struct{}
 }
 
 func (l *programLogger) Infof(format string, args ...any)  { l.Errorf(format, args...) }
 func (l *programLogger) Fatalf(format string, args ...any) { l.t.Errorf("fatal: "+format, args...) }
 func (l *programLogger) Errorf(format string, args ...any) {
-	l.lines = append(l.lines, fmt.Sprintf(format, args...))
+	line := fmt.Sprintf(format, args...)
+	if strings.HasPrefix(line, "fatal") {
+		<-l.goOn
+		defer close(l.wroteAll)
+	}
+	l.lines = append(l.lines, line)
 }
 
-func TestTheLoggerOfASharedDatabaseIsToldOnceASecondAtMostAndNeverToExit(t *testing.T) {
-	program := &programLogger{t: t}
+func TestTheLoggerOfASharedDatabaseHearsOnceASecondIsNotToldToExitAndHoldsUpNoFailure(t *testing.T) {
+	program := &programLogger{t: t, goOn: make(chan struct{}), wroteAll: make(chan struct{})}
 	options := &pebble.Options{Logger: program, FS: vfs.NewMem()}
 	fence := Configure(options)
 	synctest.Test(t, func(*testing.T) {
@@ -62,6 +69,8 @@ func TestTheLoggerOfASharedDatabaseIsToldOnceASecondAtMostAndNeverToExit(t *test
 		t.Error("fatal returned")
 	}()
 	<-fence.Tripped()
+	close(program.goOn)
+	<-program.wroteAll
 	want := []string{
 		"opened", "background error: no space",
 		"background error: no space (9 errors before it were not logged)", "fatal: input/output error",

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"path/filepath"
@@ -195,6 +196,39 @@ func TestWhatAStoreHoldsDoesNotCommandTheTerminal(t *testing.T) {
 	}
 }
 
+func TestVerifyReadsAStoreInASharedDatabaseThatIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	o := &pebble.Options{}
+	fence := persistence.Configure(o)
+	db, err := pebble.Open(dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bus, err := retinue.Open("", &retinue.Options{DB: db, Fence: fence, Prefix: []byte("bus")})
+	if err == nil {
+		err = errors.Join(follow(bus, errBounced), trade(t.Context(), bus), bus.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := db.NewIter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := 0
+	for keys.First(); keys.Valid(); keys.Next() {
+		if bytes.HasSuffix(keys.Key(), []byte("heads")) {
+			err = errors.Join(err, db.Set(bytes.Clone(keys.Key()), []byte("short"), pebble.Sync))
+			broken++
+		}
+	}
+	if err := errors.Join(err, keys.Close(), db.Close()); err != nil || broken != 1 {
+		t.Fatalf("%d marks of the heads are broken, %v", broken, err)
+	}
+	run(t, "log", dir, "--prefix", "bus").wants(t, 4, "heads")
+	run(t, "verify", dir, "--prefix", "bus").wants(t, 4, "heads", "entries of the permanent log")
+}
+
 func TestAStoreInASharedDatabaseIsFoundByItsPrefix(t *testing.T) {
 	dir := t.TempDir()
 	o := &pebble.Options{}
@@ -226,6 +260,7 @@ func TestAStoreInASharedDatabaseIsFoundByItsPrefix(t *testing.T) {
 	run(t, "log", dir, "--prefix", `bus\x00`, "-n", "1").wants(t, 0, "pay/started")
 	run(t, "pause", dir, "mail", "--prefix", `bus\x00`).wants(t, 0)
 	run(t, "followers", dir, "--prefix", `bus\x00`).wants(t, 0, "paused")
+	run(t, "verify", dir, "--prefix", `bus\x00`).wants(t, 0, "sound")
 	run(t, "log", dir).wants(t, 3, "RETINUE")
 	before := fingerprint(t, dir)
 	run(t, "log", dir, "--prefix", "other").wants(t, 3, "no store is below the prefix")

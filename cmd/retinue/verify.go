@@ -9,6 +9,7 @@ import (
 
 	"github.com/retinue-go/retinue"
 	"github.com/retinue-go/retinue/messages"
+	"github.com/retinue-go/retinue/persistence"
 )
 
 func verifyVerb() *cobra.Command {
@@ -63,11 +64,17 @@ func (f *storeFlags) verify(ctx context.Context, target string) (report retinue.
 	if !errors.Is(err, messages.ErrDamaged) && !errors.Is(err, messages.ErrCorrupt) {
 		return report, err
 	}
-	o := retinue.Options{}
-	if f.prefix != "" {
-		if o.Prefix, err = unquoted(f.prefix); err != nil {
-			return report, err
-		}
+	if f.prefix == "" {
+		return retinue.Verify(ctx, target, nil)
 	}
-	return retinue.Verify(ctx, target, &o)
+	prefix, err := unquoted(f.prefix)
+	if err != nil {
+		return report, err
+	}
+	db, fence, closeDB, err := persistence.OpenShared(target, true)
+	if err != nil {
+		return report, err
+	}
+	report, err = retinue.Verify(ctx, "", &retinue.Options{DB: db, Fence: fence, Prefix: prefix})
+	return report, errors.Join(err, closeDB())
 }
